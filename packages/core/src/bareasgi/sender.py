@@ -1,0 +1,111 @@
+"""Makes the messages of a response, and refuses what must not be sent."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from logging import Logger, getLogger
+from typing import Final
+
+from bareasgi.responses import internal_server_error
+from bareasgi.streaming import BufferedBody
+from bareasgi.types import (
+    Body,
+    FullHttpResponse,
+    Header,
+    Headers,
+    Message,
+    Pushes,
+    Scope,
+)
+
+logger: Final[Logger] = getLogger(__name__)
+
+CR, LF, NUL = b"\r\n\0"
+_WITHOUT_CONTENT: Final = frozenset({204, 304})
+
+# The names that are known to be well formed, and whether they tell where a body ends.
+_NAMES: Final = {b"content-length": True, b"transfer-encoding": True}
+_MAX_NAMES: Final = 1024
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]{1,256}")
+
+
+def messages(
+    scope: Scope, response: FullHttpResponse
+) -> tuple[list[Message], Body | None]:
+    """Make the messages of a response, and give the body to send before the last one.
+
+    There is no such body when it is in memory, since the last message holds it, and
+    none for HEAD, 204 and 304 (RFC 9110, section 6.4.1). Where the length is known the
+    client is told. What must not be sent is logged, and replaced with a plain 500.
+    """
+    status, headers, body, pushes = response
+    length: int | None = None
+    data = b""
+    if type(body) is BufferedBody:
+        data, body = body.data, None
+    if body is None and status not in _WITHOUT_CONTENT:
+        length = len(data)
+    try:
+        headers = _checked(headers, length)
+        pushed = None if pushes is None else _push_messages(scope, pushes)
+    except (TypeError, ValueError) as error:
+        # The error says it all: its traceback is ours, not the application's.
+        logger.error(  # noqa: TRY400
+            "the response to %s %r cannot be sent: %s",
+            scope["method"],
+            scope["path"],
+            error,
+        )
+        return messages(scope, internal_server_error())
+    if scope["method"] == "HEAD" or status in _WITHOUT_CONTENT:
+        data, body = b"", None
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    last = {"type": "http.response.body", "body": data, "more_body": False}
+    return [start, last] if pushed is None else [start, *pushed, last], body
+
+
+def _checked(headers: Headers, length: int | None) -> Headers:
+    """Check the headers, and add the body's length if it is known and they do not.
+
+    CR, LF and NUL would end a field, or worse (RFC 9110, section 5.5). Raises TypeError
+    or ValueError.
+    """
+    for name, value in headers:
+        frames = _NAMES.get(name)
+        if frames is None:
+            frames = _check_name(name)
+        if frames:
+            length = None
+        if name.__class__ is not bytes or value.__class__ is not bytes:
+            raise TypeError(f"{name!r} and {value!r} must be bytes")
+        if CR in value or LF in value or NUL in value:
+            raise ValueError(f"the value of {name!r} has a control character")
+    return headers if length is None else [*headers, _content_length(length)]
+
+
+@lru_cache(maxsize=1024)
+def _content_length(length: int) -> Header:
+    return b"content-length", b"%d" % length
+
+
+def _check_name(name: bytes) -> bool:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"the name {name!r} is not a token in lower case")
+    if len(_NAMES) < _MAX_NAMES:
+        _NAMES[name] = False
+    return False
+
+
+def _push_messages(scope: Scope, pushes: Pushes) -> Sequence[Message]:
+    messages: list[Message] = []
+    try:
+        for path, headers in pushes:
+            _checked([*headers, (b"path", path.encode("ascii"))], None)
+            messages.append(
+                {"type": "http.response.push", "path": path, "headers": headers}
+            )
+    except Exception as error:
+        raise ValueError(
+            f"pushes must be pairs of path and headers: {error}"
+        ) from error
+    return messages if "http.response.push" in (scope.get("extensions") or ()) else ()
