@@ -1,0 +1,432 @@
+"""Every check of this repository: `nox` runs them, `nox -s demo` serves the demo.
+
+The packages, the order in which they build on each other and the Python matrix are
+read from packages/*/pyproject.toml: a new package needs no edit here. What is installed
+is always a wheel built from this tree, so a file that is missing from it fails a test.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from os import environ, execv
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import nox
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+nox.needs_version = ">=2026.4.10"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = "CI" in environ
+
+# Seconds each session may take on two cores with the downloads already cached. They
+# are printed beside the seconds used when the run ends.
+BUDGETS = {
+    "lint": 10,
+    "types": 90,
+    "tests": 90,
+    "coverage": 10,
+    "together": 180,
+    "lowest": 60,
+    "wheels": 40,
+    "bench": 600,
+}
+
+# What only the newest Python at hand runs: servers, clients and the newcomer's commands
+# take long, and what they show does not depend on the Python version.
+NEWEST_ONLY = ["tests/server", "tests/docs", "tests/typing"]
+
+HELLO_WORLD = """
+import asyncio
+from bareasgi import Application, text_writer
+from bareasgi.testing import http_request
+
+app = Application()
+
+@app.on_http_request({"GET"}, "/")
+async def hello(scope, info, matches, content):
+    return 200, [(b"content-type", b"text/plain")], text_writer("Hello, World!")
+
+response = asyncio.run(http_request(app, "GET", "/"))
+assert response.status == 200, response
+"""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One folder below packages/, as its pyproject.toml describes it."""
+
+    folder: Path
+    distribution: str
+    version: str
+    pythons: list[str]
+    dependencies: list[Requirement]
+    extras: list[Requirement]
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which is also that of its tests."""
+        return self.folder.name
+
+    @property
+    def module(self) -> str:
+        """The name that is imported: the one folder in src."""
+        return next(self.folder.glob("src/*/__init__.py")).parent.name
+
+
+def read_package(pyproject: Path) -> Package:
+    """What one pyproject.toml says."""
+    project = nox.project.load_toml(pyproject)["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    return Package(
+        pyproject.parent,
+        canonicalize_name(project["name"]),
+        project["version"],
+        re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"])),
+        [Requirement(text) for text in project["dependencies"]],
+        [Requirement(text) for texts in extras for text in texts],
+    )
+
+
+def read_packages() -> dict[str, Package]:
+    """All packages by name, each after those it depends on."""
+    found = [read_package(path) for path in sorted(Path().glob("packages/*/p*.toml"))]
+    by_distribution = {package.distribution: package for package in found}
+    graph = {
+        package.distribution: [
+            name
+            for requirement in package.dependencies
+            if (name := canonicalize_name(requirement.name)) in by_distribution
+        ]
+        for package in found
+    }
+    order = TopologicalSorter(graph).static_order()
+    return {by_distribution[name].name: by_distribution[name] for name in order}
+
+
+PACKAGES = read_packages()
+DISTRIBUTIONS = {package.distribution for package in PACKAGES.values()}
+PYTHONS = sorted(
+    {python for package in PACKAGES.values() for python in package.pythons},
+    key=lambda version: int(version.partition(".")[2]),
+)
+RUNNING = f"{sys.version_info[0]}.{sys.version_info[1]}"
+if int(RUNNING.partition(".")[2]) > int(PYTHONS[-1].partition(".")[2]):
+    # A machine that has only a Python newer than the matrix checks with that one.
+    PYTHONS.append(RUNNING)
+# Wheels, coverage data and reports of this run; nothing of an earlier run counts.
+WORK = Path(tempfile.mkdtemp(prefix="bareasgi-nox-"))
+NOTES: list[str] = []
+nox.options.report = str(WORK / "report.json")
+
+each_package = nox.parametrize("package", list(PACKAGES), ids=list(PACKAGES))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, and that versions and changelog agree."""
+    install_tools(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    changelog = Path("CHANGELOG.md").read_text(encoding="utf-8")
+    newest = changelog.split("\n## ")[1]
+    for package in PACKAGES.values():
+        if not re.match(re.escape(package.version) + r"\s", newest):
+            session.error(f"{package.version} does not head the changelog")
+        if f"\n### {package.distribution}\n" not in newest:
+            session.error(f"the changelog's newest part lacks {package.distribution}")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers, strict: packages as installed, and what supports tests."""
+    install(session, PACKAGES.values(), "test", "server-tests", "types")
+    modules = [package.module for package in PACKAGES.values()]
+    # Code may depend on the version, so the oldest and the newest are both checked.
+    for python in (PYTHONS[0], PYTHONS[-1]):
+        chosen = [f"--package={module}" for module in modules]
+        session.run("mypy", f"--python-version={python}", *chosen)
+        session.run("pyright", f"--pythonversion={python}", *installed(session))
+    support = [*Path("tests").glob("*/*.py"), *Path("examples").rglob("*.py")]
+    checked = [str(path) for path in support if not path.name.startswith("test_")]
+    session.run("mypy", "noxfile.py", *checked)
+    session.run("pyright", "noxfile.py", *checked)
+    for module in modules:
+        session.run("pyright", "--verifytypes", module, "--ignoreexternal")
+    # Programs that must, and programs that must not, type-check.
+    run_pytest(session, "pytest", "tests/typing")
+
+
+@nox.session(python=PYTHONS)
+@each_package
+def tests(session: nox.Session, package: str) -> None:
+    """A package's own tests beside what it declares and nothing else."""
+    chosen = PACKAGES[package]
+    install(session, with_siblings(chosen), "test")
+    data = WORK / f"{package}.coverage-{session.python}"
+    run = ["coverage", "run", f"--data-file={data}", "-m", "pytest"]
+    run_pytest(session, *run, f"tests/{package}", env=measured(chosen))
+    if not session.posargs:
+        session.notify(f"coverage({package})")
+
+
+@nox.session(default=False)
+@each_package
+def coverage(session: nox.Session, package: str) -> None:
+    """Every line and branch of a package runs in its tests, on one Python or another.
+
+    Code for some versions only cannot run on the others, so this holds when all ran.
+    """
+    install_tools(session, "test")
+    env = measured(PACKAGES[package])
+    parts = {
+        python: str(data)
+        for python in PYTHONS
+        if (data := WORK / f"{package}.coverage-{python}").exists()
+    }
+    whole = f"--data-file={WORK / f'{package}.coverage'}"
+    session.run("coverage", "combine", "--quiet", whole, *parts.values(), env=env)
+    missing = [python for python in PACKAGES[package].pythons if python not in parts]
+    if missing:
+        lacking = " and ".join(missing)
+        NOTES.append(f"coverage({package}): the 100 % gate, which needs {lacking} too")
+        session.run("coverage", "report", whole, "--fail-under=0", env=env)
+    else:
+        session.run("coverage", "report", whole, env=env)
+
+
+@nox.session(python=PYTHONS)
+def together(session: nox.Session) -> None:
+    """All packages in one environment, and every test there is."""
+    is_newest = session.python == newest_python()
+    groups = ["test", "server-tests", "types"] if is_newest else ["test"]
+    install(session, PACKAGES.values(), *groups)
+    left_out = [] if is_newest else [f"--ignore={path}" for path in NEWEST_ONLY]
+    run_pytest(session, "pytest", *left_out)
+
+
+@nox.session
+@each_package
+def lowest(session: nox.Session, package: str) -> None:
+    """A package's own tests with the lowest versions that it claims to work with."""
+    install(session, with_siblings(PACKAGES[package]), "test", lowest=True)
+    run_pytest(session, "pytest", f"tests/{package}")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """What would be published: built by way of the sdist, installed alone, and used."""
+    install_tools(session, "wheels")
+    dist = WORK / "dist"
+    build = ["python", "-m", "build", "--installer=uv", f"--outdir={dist}"]
+    for package in PACKAGES.values():
+        session.run(*build, str(package.folder))
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    for package in PACKAGES.values():
+        built = [
+            str(next(dist.glob(f"{each.distribution.replace('-', '_')}-*.whl")))
+            for each in with_siblings(package)
+        ]
+        empty = WORK / f"empty-{package.name}"
+        python = str(empty / "bin" / "python")
+        session.run("uv", "venv", "--quiet", str(empty))
+        session.run("uv", "pip", "install", "--quiet", f"--python={python}", *built)
+        session.run("uv", "pip", "check", f"--python={python}")
+        session.run(python, "-c", f"import {package.module}", external=True)
+        session.run(python, "-c", HELLO_WORLD, external=True, log=False)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Serves the demo on http://127.0.0.1:9009/ until it is interrupted."""
+    install(session, PACKAGES.values())
+    shutil.rmtree(WORK)
+    # This process becomes the demo, so that a signal reaches the demo itself. nox would
+    # end at once on SIGTERM, and leave a server behind that holds the port.
+    python = str(Path(session.bin, "python"))
+    execv(python, [python, "examples/demo/app.py"])  # noqa: S606
+
+
+# The budgets that the benchmarks check were set on this version.
+@nox.session(python="3.12", default=False)
+def bench(session: nox.Session) -> None:
+    """Time per request of this framework and others, interleaved in one run."""
+    install(session, PACKAGES.values(), "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+def install(
+    session: nox.Session,
+    packages: Iterable[Package],
+    *groups: str,
+    lowest: bool = False,
+) -> None:
+    """Installs packages of this tree, what they and their extras need, and tools.
+
+    All in one command and the packages by path: a name such as `bareasgi` must never
+    be looked up in an index, where it stands for other software.
+    """
+    chosen = list(packages)
+    needed = [
+        at_lower_bound(requirement) if lowest else str(requirement)
+        for package in chosen
+        for requirement in (*package.dependencies, *package.extras)
+        if canonicalize_name(requirement.name) not in DISTRIBUTIONS
+    ]
+    built = [str(wheel(session, package)) for package in chosen]
+    if session.venv_backend != "uv":
+        # pip takes a wheel of the version that it has already for the same wheel.
+        names = [package.distribution for package in chosen]
+        session.run_install("python", "-m", "pip", "uninstall", "-qy", *names)
+    install_tools(session, *groups, others=[*built, *needed])
+
+
+def install_tools(
+    session: nox.Session, *groups: str, others: Iterable[str] = ()
+) -> None:
+    """Installs dependency groups, the checking tools in the constrained versions."""
+    project = nox.project.load_toml("pyproject.toml")
+    tools = nox.project.dependency_groups(project, *groups)
+    session.install("--constraint=constraints.txt", *others, *tools)
+
+
+def wheel(session: nox.Session, package: Package) -> Path:
+    """The wheel of a package of this tree, built once in a run."""
+    out = WORK / "wheels" / package.name
+    if not out.exists():
+        folder = str(package.folder)
+        if session.venv_backend == "uv":
+            command = ["uv", "build", "--quiet", "--wheel", f"--out-dir={out}"]
+        else:
+            command = ["python", "-m", "pip", "wheel", "-q", "--no-deps", f"-w{out}"]
+        session.run_install(*command, folder)
+    return next(out.glob("*.whl"))
+
+
+def with_siblings(package: Package) -> list[Package]:
+    """A package after all packages of this tree that it depends on."""
+    needed = {package.distribution}
+    for other in reversed(PACKAGES.values()):
+        if other.distribution in needed:
+            needed |= {canonicalize_name(each.name) for each in other.dependencies}
+    return [other for other in PACKAGES.values() if other.distribution in needed]
+
+
+def at_lower_bound(requirement: Requirement) -> str:
+    """`name>=1,<2` as `name==1`."""
+    bounds = [part for part in requirement.specifier if part.operator == ">="]
+    if len(bounds) != 1:
+        raise ValueError(f"{requirement} needs one lower bound")
+    pinned = Requirement(str(requirement))
+    pinned.specifier = SpecifierSet(f"=={bounds[0].version}")
+    return str(pinned)
+
+
+def run_pytest(
+    session: nox.Session, *command: str, env: dict[str, str] | None = None
+) -> None:
+    """Runs pytest and keeps what it reports for the end of the run."""
+    report = WORK / f"{session.name}.xml"
+    session.run(*command, f"--junitxml={report}", *session.posargs, env=env)
+
+
+def measured(package: Package) -> dict[str, str]:
+    """What [tool.coverage] in pyproject.toml reads from the environment."""
+    return {
+        "MEASURED_PACKAGE": package.module,
+        "MEASURED_SOURCE": str(package.folder / "src"),
+    }
+
+
+def installed(session: nox.Session) -> list[str]:
+    """Where the packages of this tree are in the session's environment."""
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    answer: Any = session.run("python", "-c", ask, silent=True)
+    return [str(Path(answer.strip(), each.module)) for each in PACKAGES.values()]
+
+
+@cache
+def newest_python() -> str:
+    """The newest Python of the matrix that this machine has."""
+    return next(filter(is_there, reversed(PYTHONS)), PYTHONS[-1])
+
+
+def is_there(python: str) -> bool:
+    """Whether this Python runs; a version manager's stand-in may exist and not run."""
+    command = shutil.which(f"python{python}")
+    if command is None:
+        return False
+    return subprocess.run([command, "-c", ""], check=False).returncode == 0  # noqa: S603
+
+
+@atexit.register
+def close() -> None:
+    """Ends the run with seconds against budgets, test counts, and what was skipped."""
+    report = WORK / "report.json"
+    if report.exists():
+        sessions = json.loads(report.read_text(encoding="utf-8"))["sessions"]
+        lines = [*map(session_line, sessions), *skipped_lines(sessions)]
+        sys.stderr.write("\n".join(["", *lines, ""]))
+    shutil.rmtree(WORK)
+
+
+def session_line(session: dict[str, Any]) -> str:
+    """One session: how it ended, the seconds it took and may take, its tests."""
+    seconds, budget = round(session["duration"]), BUDGETS.get(session["name"], 0)
+    line = f"{signature(session):24} {session['result']:8} {seconds:4} s"
+    if budget:
+        line += f" of {budget} s" + (", OVER BUDGET" if seconds > budget else "")
+    counted = [suite.attrib for suite in suites(session)]
+    return line + "".join(
+        f", {each['tests']} tests, {each['failures']} failed,"
+        f" {each['errors']} errors, {each['skipped']} skipped"
+        for each in counted
+    )
+
+
+def skipped_lines(sessions: list[dict[str, Any]]) -> Iterator[str]:
+    """Everything that was skipped, and why: sessions, gates, tests."""
+    notes = list(NOTES)
+    for session in sessions:
+        if session["result"] == "skipped":
+            notes.append(f"{signature(session)}: {session.get('reason')}")
+        reasons = Counter(
+            each.attrib["message"]
+            for suite in suites(session)
+            for each in suite.iter("skipped")
+        )
+        notes += [
+            f"{signature(session)}: {count} tests: {reason}"
+            for reason, count in reasons.items()
+        ]
+    yield "Skipped:" if notes else "Nothing was skipped."
+    yield from (f"  {note}" for note in notes)
+
+
+def signature(session: dict[str, Any]) -> str:
+    """The session as it is typed after `nox -s`."""
+    return str(max(session["signatures"], key=len))
+
+
+def suites(session: dict[str, Any]) -> Iterator[ET.Element]:
+    """What pytest reported in a session."""
+    report = WORK / f"{signature(session)}.xml"
+    if report.exists():
+        # pytest wrote this file a moment ago: it is not someone else's XML.
+        yield from ET.parse(report).getroot().iter("testsuite")  # noqa: S314
