@@ -1,0 +1,1 @@
+"""Measures bareASGI beside a hand-written application and other frameworks."""

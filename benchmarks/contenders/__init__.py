@@ -1,0 +1,1 @@
+"""One module for each contender, the same applications in each."""
