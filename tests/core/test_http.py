@@ -750,6 +750,18 @@ async def test_names_are_still_checked_after_thousands_of_different_ones() -> No
     assert (await http_request(returning((200, bad_value)), "GET", "/")).status == 500
 
 
+@pytest.mark.parametrize("name", [b"content-type", b"content-length"])
+async def test_a_name_that_was_sent_before_is_still_refused_in_upper_case(
+    name: bytes,
+) -> None:
+    for _ in range(2):
+        app = returning((200, [(name, b"0")]))
+        assert (await http_request(app, "GET", "/")).status == 200
+        for refused in (name.upper(), name.title(), name.decode(), name + b"\n"):
+            app = returning((200, [(refused, b"0")]))
+            assert (await http_request(app, "GET", "/")).status == 500
+
+
 # --- pushes ---------------------------------------------------------------------------
 
 

@@ -601,6 +601,59 @@ async def test_what_a_callback_raises_is_logged_and_changes_nothing(
     assert len(observed.errors) == 1
 
 
+@pytest.mark.parametrize("make", BODIES.values(), ids=BODIES.keys())
+async def test_what_an_async_callback_raises_is_logged_and_changes_nothing(
+    make: Callable[[], Body | None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise KeyError("lost")
+
+    observed = Observed()
+    app = answering(lambda: (200, None, after_body(after_body(make(), fail), observed)))
+    response = await http_request(app, "GET", "/")
+    assert response.body == (b"" if make() is None else b"abc")
+    assert "lost" in caplog.text
+    assert len(observed.errors) == 1
+
+
+@pytest.mark.parametrize("make", BODIES.values(), ids=BODIES.keys())
+async def test_a_callback_that_does_not_end_is_abandoned_and_logged(
+    make: Callable[[], Body | None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bareasgi.tasks.CLOSING_TIME", 0.01)
+    may_end = asyncio.Event()
+    app = answering(lambda: (200, None, after_body(make(), may_end.wait)))
+    response = await http_request(app, "GET", "/")
+    assert response.body == (b"" if make() is None else b"abc")
+    assert "does not end" in caplog.text
+    may_end.set()
+    await asyncio.sleep(0)
+
+
+async def test_a_cancellation_waits_for_an_async_callback_of_a_wrapped_body() -> None:
+    """A middleware may close the body that it wraps in a task that is cancelled."""
+    began, may_end = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def tidy_up() -> None:
+        began.set()
+        await may_end.wait()
+        ended.append("tidied up")
+
+    body: Any = after_body(stream(b"a"), tidy_up)
+    task = asyncio.create_task(body.aclose())
+    await began.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["tidied up"]
+
+
 @pytest.mark.parametrize("make", [BODIES["none"], BODIES["known"]])
 async def test_a_known_body_stays_known(make: Callable[[], Body | None]) -> None:
     app = answering(lambda: (200, None, after_body(make(), Observed())))

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from bareasgi.errors import ContentDroppedError, HttpDisconnectError
 from bareasgi.sender import messages
-from bareasgi.streaming import close_body
+from bareasgi.streaming import Begun, close_body
 from bareasgi.tasks import settle, start_task
 from bareasgi.types import (
     FullHttpResponse,
@@ -160,7 +160,7 @@ class _Delivery:
     async def _deliver_chunks(self, iterator: AsyncIterator[bytes]) -> None:
         send = self._send
         chunks, began = 0, monotonic()
-        async for chunk in _Begun(iterator):
+        async for chunk in Begun(iterator):
             # A generator may catch its cancellation, and go on.
             if self.is_cut:
                 break
@@ -181,18 +181,6 @@ class _Delivery:
                 if monotonic() - began > TURN_SECONDS:
                     await asyncio.sleep(0)
                     began = monotonic()
-
-
-class _Begun:
-    """Iterates over an iterator without asking it for another one."""
-
-    __slots__ = ("_iterator",)
-
-    def __init__(self, iterator: AsyncIterator[bytes]) -> None:
-        self._iterator = iterator
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._iterator
 
 
 def _to_bytes(chunk: object) -> bytes:

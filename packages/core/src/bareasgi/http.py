@@ -7,7 +7,6 @@ handler, the middlewares are put around it, the handler answers, and the sender 
 from collections.abc import Callable, Sequence
 from logging import Logger, getLogger
 from typing import Final, TypeAlias
-from urllib.error import HTTPError
 
 from bareasgi.delivery import send_watched
 from bareasgi.errors import HttpDisconnectError
@@ -61,8 +60,9 @@ async def handle_http(
         return
     except Exception as error:  # noqa: BLE001 - whatever it is gets an answer
         response = error_response(error, scope)
-        if not isinstance(error, HTTPError):
-            # A log may keep the traceback, and that the handler's variables.
+        if response[2] is None or type(response[2]) is BufferedBody:
+            # Nobody is going to read the upload, though a log may keep the traceback,
+            # and with it the handler's variables.
             content.give_up()
 
     # What is in memory is sent at once, and there is nothing to watch. Unless an upload

@@ -45,8 +45,8 @@ class RequestBody(AnnouncedContent):
         "_receive",
     )
 
-    _is_receiving: bool | None
-    """None before the first chunk was asked for."""
+    is_complete: bool
+    _is_receiving: bool | None  # None before the first chunk was asked for
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope

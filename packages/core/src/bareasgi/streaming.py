@@ -161,6 +161,18 @@ def after_body(body: Body | None, callback: Callable[[], object]) -> Body:
     return observed
 
 
+class Begun:
+    """Lets `async for` go on with an iterator, without asking it for another one."""
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: AsyncIterator[bytes]) -> None:
+        self._iterator = iterator
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._iterator
+
+
 async def close_body(body: Body, iterator: AsyncIterator[bytes] | None = None) -> None:
     """Close an iterator, and then the body it came from if that is another object.
 
@@ -262,7 +274,7 @@ class _ObservedBody:
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         iterator = aiter(self._body)
         try:
-            async for chunk in iterator:
+            async for chunk in Begun(iterator):
                 yield chunk
         finally:
             if iterator is not self._body:

@@ -26,7 +26,7 @@ class Call:
     ) -> None:
         self._timeout = timeout
         self._changed = asyncio.Event()
-        self.check = Check(scope, receive, send)
+        self.check: Check = Check(scope, receive, send)
         self.task: asyncio.Task[None]
 
     def start(self, app: ASGIApplication) -> None:

@@ -74,7 +74,7 @@ class Check:
     """
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        self.is_complete = False
+        self.is_complete: bool = False
         self.late_violation: ProtocolError | None = None
         self._violation: ProtocolError | None = None
         self._scope = scope
