@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import AsyncIterable, Awaitable, Sequence
 from functools import wraps
 from operator import is_
-from typing import cast
+from typing import Final, cast
 
 from bareasgi.errors import ResponseTypeError
 from bareasgi.streaming import BufferedBody
@@ -28,6 +28,9 @@ from bareasgi.types import (
     RouteMatches,
     Scope,
 )
+
+
+_BY_IDENTITY: Final[object] = object.__eq__
 
 
 def mw(*middlewares: HttpMiddleware, handler: HttpHandler) -> HttpHandler:
@@ -50,16 +53,19 @@ def chain(
     chain is kept with what it was made of. Where no route matched it is made each time.
     """
     if route is not None and route.chain is not None:
-        folded, inner, chained = route.chain
+        folded, is_plain, inner, chained = route.chain
+        # To compare lists looks at identity first, and is fast. Only what has an
+        # `__eq__` of its own may be equal to something else, and is looked at again.
         if (
             inner is handler
-            and len(folded) == len(middlewares)
-            and all(map(is_, folded, middlewares))
+            and folded == middlewares
+            and (is_plain or all(map(is_, folded, middlewares)))
         ):
             return chained
     chained = mw(*middlewares, handler=handler)
     if route is not None:
-        route.chain = ([*middlewares], handler, chained)
+        is_plain = all(type(each).__eq__ is _BY_IDENTITY for each in middlewares)
+        route.chain = ([*middlewares], is_plain, handler, chained)
     return chained
 
 

@@ -39,12 +39,11 @@ def messages(
     client is told. What must not be sent is logged, and replaced with a plain 500.
     """
     status, headers, body, pushes = response
-    length: int | None = None
+    has_content = status not in _WITHOUT_CONTENT
     data = b""
     if type(body) is BufferedBody:
         data, body = body.data, None
-    if body is None and status not in _WITHOUT_CONTENT:
-        length = len(data)
+    length = len(data) if body is None and has_content else None
     try:
         headers = _checked(headers, length)
         pushed = None if pushes is None else _push_messages(scope, pushes)
@@ -57,7 +56,7 @@ def messages(
             error,
         )
         return messages(scope, internal_server_error())
-    if scope["method"] == "HEAD" or status in _WITHOUT_CONTENT:
+    if not has_content or scope["method"] == "HEAD":
         data, body = b"", None
     start = {"type": "http.response.start", "status": status, "headers": headers}
     last = {"type": "http.response.body", "body": data, "more_body": False}

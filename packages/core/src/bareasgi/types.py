@@ -97,8 +97,8 @@ class Route:
         path_format: the template without types: `/users/{id}`. One value for all
             requests to the route, so it is fit for the label of a metric.
         name: what `url_for` knows it by, or None.
-        chain: the framework's: the middlewares of the last request, its handler, and
-            the two folded into one.
+        chain: the framework's: the middlewares of the last request, whether they
+            compare by identity, its handler, and all of them folded into one.
     """
 
     __slots__ = ("chain", "name", "path", "path_format")
@@ -106,7 +106,7 @@ class Route:
     path: str
     path_format: str
     name: str | None
-    chain: tuple[list[HttpMiddleware], HttpHandler, HttpHandler] | None
+    chain: tuple[list[HttpMiddleware], bool, HttpHandler, HttpHandler] | None
 
     def __init__(self, path: str, path_format: str, name: str | None = None) -> None:
         self.path = path

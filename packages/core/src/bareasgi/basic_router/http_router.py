@@ -61,7 +61,7 @@ class BasicHttpRouter(HttpRouter):
     @not_found_response.setter
     def not_found_response(self, value: HttpResponse) -> None:
         self._not_found_response = value
-        self._not_found: HttpHandler = _Constant(value)
+        self._not_found: HttpHandler = _Constant(value).answer
 
     def add(
         self,
@@ -153,7 +153,7 @@ class BasicHttpRouter(HttpRouter):
 
 
 class _Constant:
-    """A handler with one response, whose body may be sent any number of times."""
+    """A response whose body may be sent any number of times."""
 
     def __init__(self, response: HttpResponse) -> None:
         self._response = response
@@ -169,9 +169,10 @@ class _Constant:
             case _:
                 pass
 
-    async def __call__(
+    async def answer(
         self, scope: Scope, info: Info, matches: RouteMatches, content: Content
     ) -> HttpResponse:
+        """Give the response, as the handler that it is."""
         if self._unread is not None:
             # Several requests may be the first. One task reads for all of them, and is
             # not cancelled with any.
@@ -201,7 +202,7 @@ def _method_not_allowed(allowed: list[str]) -> HttpHandler:
             [(b"allow", allow), (b"content-type", b"text/plain")],
             text_writer("Method Not Allowed"),
         )
-    )
+    ).answer
 
 
 def _is_one_shot(body: Body) -> bool:
