@@ -39,6 +39,8 @@ from bareasgi.types import Message
 DEADLINE = 10.0  # seconds
 SHORT = 0.05  # seconds: a limit that is meant to pass
 
+AHEAD = 65536  # bytes of upload that wait to be read at most, but for the last message
+
 Body = Any
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -1468,6 +1470,8 @@ class Script:
         self.send_failed = False
         self.receive_failed = False
         self.receive_is_broken = False
+        self.keeps_content = False
+        self.received = 0
         self.bodies: list[Counted] = []
         self.own_tasks: list[asyncio.Task[Any]] = []
         self._uploads = [
@@ -1501,6 +1505,7 @@ class Script:
             return {"type": "http.disconnect"}
         if not self._is_complete:
             data = self._uploads.pop(0) if self._uploads else b""
+            self.received += len(data)
             self._is_complete = not self._uploads and not self._has_more
             if self._uploads or not self._has_more or data:
                 return {
@@ -1537,6 +1542,7 @@ class Script:
             async for _ in content:
                 if reading == "some":
                     break
+        self.keeps_content = reading in {"task", "body"}
         if reading == "task":
             self.own_tasks.append(asyncio.create_task(self._read(content)))
         kind = self.random.random()
@@ -1625,10 +1631,10 @@ class Script:
             await asyncio.sleep(0)
         self.left.set()
         await turns(200)
-        if self.receive_is_broken:
-            # A server that is broken cannot tell that the client has left.
-            task.cancel()
-            was_cancelled = True
+        if self.receive_is_broken or (self.keeps_content and self.received > AHEAD):
+            # A server that is broken cannot tell that the client has left, and upload
+            # that waits to be read stands before the news.
+            was_cancelled |= task.cancel()
         done, _ = await asyncio.wait({task}, timeout=DEADLINE)
         assert done, "the application hangs"
         for own in self.own_tasks:

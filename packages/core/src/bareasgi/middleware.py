@@ -29,7 +29,6 @@ from bareasgi.types import (
     Scope,
 )
 
-
 _BY_IDENTITY: Final[object] = object.__eq__
 
 
