@@ -44,9 +44,8 @@ async def send_watched(
     cancellation = None
     if not task.done():
         watching = start_task(watch())
-        watching.add_done_callback(delivery.on_watched)
         try:
-            await delivery.wait()
+            await delivery.wait(watching)
         except asyncio.CancelledError as error:
             cancellation = error
         if not delivery.is_closing:
@@ -98,15 +97,25 @@ class _Delivery:
         is_closing: the body is over, and must not be cancelled any more.
     """
 
-    __slots__ = ("_over", "_response", "_scope", "_send", "is_closing", "is_cut")
+    __slots__ = (
+        "_over",
+        "_response",
+        "_scope",
+        "_send",
+        "_watching",
+        "is_closing",
+        "is_cut",
+    )
 
     _over: asyncio.Future[None] | None
+    _watching: asyncio.Task[None] | None
 
     def __init__(self, scope: Scope, send: Send, response: FullHttpResponse) -> None:
         self._scope = scope
         self._send = send
         self._response = response
         self._over = None
+        self._watching = None
         self.is_cut = False
         self.is_closing = False
 
@@ -130,14 +139,15 @@ class _Delivery:
             if body is not None:
                 await close_body(body, iterator)
 
-    async def wait(self) -> None:
+    async def wait(self, watching: asyncio.Task[None]) -> None:
         """Wait until the body is over, or the client has left."""
+        watching.add_done_callback(self._on_watched)
         if not self.is_closing:
+            self._watching = watching
             self._over = asyncio.get_running_loop().create_future()
             await self._over
 
-    def on_watched(self, watching: asyncio.Task[None]) -> None:
-        """Take the result of the watch."""
+    def _on_watched(self, watching: asyncio.Task[None]) -> None:
         if watching.cancelled():
             return
         error = watching.exception()
@@ -148,6 +158,9 @@ class _Delivery:
 
     def _finish(self) -> None:
         if self._over is not None and not self._over.done():
+            if self._watching is not None:
+                # Before the other, so that it has ended when `wait` returns.
+                self._watching.cancel()
             self._over.set_result(None)
 
     async def _deliver(self, message: Message) -> None:

@@ -104,8 +104,15 @@ class BasicHttpRouter(HttpRouter):
         self, method: str, path: str
     ) -> tuple[HttpHandler, RouteMatches, Route | None]:
         """Find the handler, and the route that matched, or None."""
+        found = None
         table = self._tables.get(method)
-        found = None if table is None else table.find(path)
+        if table is not None:
+            # Most paths have no parameters, and need no call to be looked up.
+            literal = table.literals.get(path)
+            if literal is not None:
+                handler, route = literal
+                return handler, {}, route
+            found = table.find(path)
         if found is None and method == "HEAD" and "GET" in self._tables:
             found = self._tables["GET"].find(path)
         if found is None:

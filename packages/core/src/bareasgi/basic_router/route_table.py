@@ -85,11 +85,14 @@ class _Node(Generic[T]):
 class RouteTable(Generic[T]):
     """Routes in the order they were added: of those that match, the first wins."""
 
-    __slots__ = ("_count", "_literals", "_root")
+    __slots__ = ("_count", "_root", "literals")
+
+    literals: dict[str, tuple[T, Route]]
+    """The paths without parameters, but for those that an earlier route hides."""
 
     def __init__(self) -> None:
         self._count = 0
-        self._literals: dict[str, tuple[T, Route]] = {}
+        self.literals = {}
         self._root: _Node[T] = _Node(0)
 
     def add(self, definition: PathDefinition, route: Route, callback: T) -> bool:
@@ -101,7 +104,7 @@ class RouteTable(Generic[T]):
         if not definition.names:
             if self.find(definition.path) is not None:
                 return False
-            self._literals[definition.path] = callback, route
+            self.literals[definition.path] = callback, route
             return True
         self._count += 1
         leaf = _Leaf(self._count, route, callback, definition.names)
@@ -120,7 +123,7 @@ class RouteTable(Generic[T]):
 
     def find(self, path: str) -> tuple[T, dict[str, Any], Route] | None:
         """Find the first route that matches, and the values of its parameters."""
-        literal = self._literals.get(path)
+        literal = self.literals.get(path)
         if literal is not None:
             callback, route = literal
             return callback, {}, route
