@@ -421,7 +421,9 @@ async def test_anything_else_is_a_type_error_that_names_the_handler(
     assert "returning.<locals>.answer" in str(error)
 
 
-@pytest.mark.parametrize("pushes", [5, ["/a"], [("/a",)], [(5, [])], [("/a", None)]])
+@pytest.mark.parametrize(
+    "pushes", [5, ["/a"], [("/a",)], [(5, [])], [("/a", None)], [("a", [])]]
+)
 async def test_pushes_that_are_none_are_a_plain_500(
     pushes: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -748,6 +750,12 @@ async def test_names_are_still_checked_after_thousands_of_different_ones() -> No
         assert (await http_request(app, "GET", "/")).status == 500
     bad_value = [*many, (b"x-1", b"\r\n")]
     assert (await http_request(returning((200, bad_value)), "GET", "/")).status == 500
+
+
+async def test_a_name_may_be_as_long_as_it_likes() -> None:
+    headers = [(b"x" * 10_000, b"a")]
+    answer = await http_request(returning((200, headers)), "GET", "/")
+    assert answer.headers[0] == headers[0]
 
 
 @pytest.mark.parametrize("name", [b"content-type", b"content-length"])

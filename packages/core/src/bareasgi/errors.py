@@ -5,12 +5,18 @@ is misused. The client's: HttpError and ContentTooLarge, which become responses,
 HttpDisconnectError, which ends a request quietly.
 """
 
-from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any, TypeAlias, cast
+from collections.abc import AsyncIterable, Iterable
+from typing import Any, Protocol, TypeAlias, cast
 from urllib.error import HTTPError
 
 _Reason: TypeAlias = str | bytes | AsyncIterable[bytes] | None
-_ErrorHeaders: TypeAlias = Iterable[tuple[bytes, bytes]] | Mapping[str, str] | None
+
+
+class _WithItems(Protocol):
+    def items(self) -> Iterable[tuple[Any, Any]]: ...
+
+
+_ErrorHeaders: TypeAlias = Iterable[tuple[bytes, bytes]] | _WithItems | None
 
 
 class ParseError(ValueError):

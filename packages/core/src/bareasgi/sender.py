@@ -26,7 +26,8 @@ _WITHOUT_CONTENT: Final = frozenset({204, 304})
 # The names that are known to be well formed, and whether they tell where a body ends.
 _NAMES: Final = {b"content-length": True, b"transfer-encoding": True}
 _MAX_NAMES: Final = 1024
-_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]{1,256}")
+_MAX_NAME: Final = 64
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 
 
 def messages(
@@ -90,21 +91,23 @@ def _content_length(length: int) -> Header:
 def _check_name(name: bytes) -> bool:
     if _NAME.fullmatch(name) is None:
         raise ValueError(f"the name {name!r} is not a token in lower case")
-    if len(_NAMES) < _MAX_NAMES:
+    if len(_NAMES) < _MAX_NAMES and len(name) <= _MAX_NAME:
         _NAMES[name] = False
     return False
 
 
 def _push_messages(scope: Scope, pushes: Pushes) -> Sequence[Message]:
-    messages: list[Message] = []
     try:
-        for path, headers in pushes:
-            _checked([*headers, (b"path", path.encode("ascii"))], None)
-            messages.append(
-                {"type": "http.response.push", "path": path, "headers": headers}
-            )
+        messages = [_push(path, headers) for path, headers in pushes]
     except Exception as error:
         raise ValueError(
-            f"pushes must be pairs of path and headers: {error}"
+            f"pushes must be pairs of path and headers; {error}"
         ) from error
     return messages if "http.response.push" in (scope.get("extensions") or ()) else ()
+
+
+def _push(path: str, headers: Headers) -> Message:
+    if not path.startswith("/"):
+        raise ValueError(f"the path {path!r} must start with a slash")
+    _checked([*headers, (b"path", path.encode("ascii"))], None)
+    return {"type": "http.response.push", "path": path, "headers": headers}
