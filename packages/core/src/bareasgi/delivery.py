@@ -97,25 +97,15 @@ class _Delivery:
         is_closing: the body is over, and must not be cancelled any more.
     """
 
-    __slots__ = (
-        "_over",
-        "_response",
-        "_scope",
-        "_send",
-        "_watching",
-        "is_closing",
-        "is_cut",
-    )
+    __slots__ = ("_response", "_scope", "_send", "_waiting", "is_closing", "is_cut")
 
-    _over: asyncio.Future[None] | None
-    _watching: asyncio.Task[None] | None
+    _waiting: tuple[asyncio.Task[None], asyncio.Future[None]] | None
 
     def __init__(self, scope: Scope, send: Send, response: FullHttpResponse) -> None:
         self._scope = scope
         self._send = send
         self._response = response
-        self._over = None
-        self._watching = None
+        self._waiting = None
         self.is_cut = False
         self.is_closing = False
 
@@ -143,9 +133,9 @@ class _Delivery:
         """Wait until the body is over, or the client has left."""
         watching.add_done_callback(self._on_watched)
         if not self.is_closing:
-            self._watching = watching
-            self._over = asyncio.get_running_loop().create_future()
-            await self._over
+            over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting = watching, over
+            await over
 
     def _on_watched(self, watching: asyncio.Task[None]) -> None:
         if watching.cancelled():
@@ -157,11 +147,12 @@ class _Delivery:
             logger.error("cannot watch for the client to leave", exc_info=error)
 
     def _finish(self) -> None:
-        if self._over is not None and not self._over.done():
-            if self._watching is not None:
-                # Before the other, so that it has ended when `wait` returns.
-                self._watching.cancel()
-            self._over.set_result(None)
+        if self._waiting is not None:
+            watching, over = self._waiting
+            # First, so that it has ended when `wait` returns.
+            watching.cancel()
+            if not over.done():
+                over.set_result(None)
 
     async def _deliver(self, message: Message) -> None:
         try:
