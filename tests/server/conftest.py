@@ -12,13 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .commands import Certificate
-from .servers import Endpoint, Server
-
-# What a server may write to its log only in a test that asks for a failure.
-TROUBLE: Final = ("Traceback", "ProtocolError", "never retrieved", "never awaited")
-
-# hypercorn's own, of a connection that it ended by an exception in an earlier test.
-NOT_OURS: Final = "coroutine 'TCPServer._idle_timeout' was never awaited"
+from .servers import Endpoint, Server, troubles
 
 FAILED: Final = pytest.StashKey[bool]()
 
@@ -123,5 +117,4 @@ def endpoint(
         server.kill()
     log = server.log()[written:]
     if request.node.get_closest_marker("troubled") is None:
-        ours = log.replace(NOT_OURS, "")
-        assert not [each for each in TROUBLE if each in ours], log
+        assert not troubles(log), log

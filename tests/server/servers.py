@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -35,6 +36,22 @@ HTTP1: Final = (
 HTTP2: Final = ("hypercorn h2", "hypercorn h2-tls", "granian h2")
 ALL: Final = (*HTTP1, *HTTP2)
 """What tests are run with: a kind of server, and a version of HTTP."""
+
+
+# What the application, or the framework below it, writes to a log when it fails: its
+# own records, the checker's, and tracebacks and warnings that name its files. A server
+# has failures of its own, and may tell of them long after, when it collects garbage.
+TROUBLE: Final = re.compile(
+    r"^(?:WARNING|ERROR|CRITICAL) (?:bareasgi|served)\b.*|.*ProtocolError.*"
+    r"|.*(?:site-packages|src)/bareasgi/.*|.*/served\.py.*"
+    r"|.*coroutine '(?!TCPServer\.).*' was never awaited.*",
+    re.MULTILINE,
+)
+
+
+def troubles(log: str) -> list[str]:
+    """Give the lines of a log that tell of a failure of ours."""
+    return TROUBLE.findall(log)
 
 
 class Counters(NamedTuple):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from .clients import CutError, Exchange, Head
-from .servers import ALL, DEADLINE, Endpoint
+from .servers import ALL, DEADLINE, Endpoint, troubles
 
 every_endpoint = pytest.mark.parametrize("endpoint", ALL, indirect=True)
 
@@ -185,7 +185,7 @@ async def test_an_odd_target_is_never_our_fault(
     head, _ = await request(endpoint, "GET", "/hello-world")
     assert head.status == 200
     # hypercorn logs that it cannot decode a raw byte of an HTTP/2 path; we log nothing.
-    assert "bareasgi" not in endpoint.server.log()[written:]
+    assert not troubles(endpoint.server.log()[written:])
 
 
 async def request(
