@@ -60,7 +60,7 @@ async def bytes_reader(content: Content, *, max_bytes: int | None = MAX_BYTES) -
     bytes, before the first is read when the client's content-length says so. None lifts
     the limit. Raises HttpDisconnectError when the client leaves before the end.
     """
-    _check_announced_length(content, max_bytes)
+    announced = _announced(content, max_bytes)
     chunks: list[bytes] = []
     size = 0
     async for chunk in content:
@@ -68,7 +68,7 @@ async def bytes_reader(content: Content, *, max_bytes: int | None = MAX_BYTES) -
         if max_bytes is not None and size > max_bytes:
             raise ContentTooLarge(max_bytes)
         chunks.append(chunk)
-        if isinstance(content, AnnouncedContent) and content.is_complete:
+        if announced is not None and announced.is_complete:
             # To ask for more, and be told that there is none, takes its time.
             break
     return b"".join(chunks)
@@ -83,7 +83,7 @@ async def text_reader(
     at the first chunk that is not in the encoding, and when the last character is cut
     short; a handler that does not want that to be a 500 catches it.
     """
-    _check_announced_length(content, max_bytes)
+    announced = _announced(content, max_bytes)
     decoder = codecs.getincrementaldecoder(encoding)()
     pieces: list[str] = []
     size = 0
@@ -92,6 +92,8 @@ async def text_reader(
         if max_bytes is not None and size > max_bytes:
             raise ContentTooLarge(max_bytes)
         pieces.append(decoder.decode(chunk))
+        if announced is not None and announced.is_complete:
+            break
     pieces.append(decoder.decode(b"", final=True))
     return "".join(pieces)
 
@@ -320,12 +322,15 @@ async def _finish(callback: Callable[[], object], result: Awaitable[object]) -> 
         logger.exception("a callback at the end of a body failed: %r", callback)
 
 
-def _check_announced_length(content: Content, max_bytes: int | None) -> None:
-    # In a middleware's wrapping the count has to do.
-    if max_bytes is not None and isinstance(content, AnnouncedContent):
-        announced = content.content_length
-        if announced is not None and announced > max_bytes:
+def _announced(content: Content, max_bytes: int | None) -> AnnouncedContent | None:
+    """Check what the client announced, where the content knows: not in a wrapping."""
+    if not isinstance(content, AnnouncedContent):
+        return None
+    if max_bytes is not None:
+        length = content.content_length
+        if length is not None and length > max_bytes:
             raise ContentTooLarge(max_bytes)
+    return content
 
 
 def _check_chunk_size(chunk_size: int) -> None:
