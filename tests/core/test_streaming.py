@@ -50,6 +50,16 @@ async def test_bytes_reader_joins_all_chunks_in_order(chunks: list[bytes]) -> No
     assert await bytes_reader(stream(*chunks)) == b"".join(chunks)
 
 
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "utf-16", "shift_jis"])
+@pytest.mark.parametrize("chunk_size", [1, 2, 3, 100])
+async def test_text_that_is_cut_is_encoded_to_its_end(
+    encoding: str, chunk_size: int
+) -> None:
+    text = "日本 and 語"
+    pieces = await chunks_of(text_writer(text, encoding, chunk_size))
+    assert b"".join(pieces) == text.encode(encoding)
+
+
 async def test_bytes_reader_gives_bytes_also_for_other_buffers() -> None:
     async def buffers() -> AsyncIterator[Any]:
         yield bytearray(b"ab")

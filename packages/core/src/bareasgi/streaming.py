@@ -140,7 +140,9 @@ def text_writer(
     encoder = codecs.getincrementalencoder(encoding)()
     return ChunkedBody(
         [
-            encoder.encode(text[start : start + chunk_size])
+            encoder.encode(
+                text[start : start + chunk_size], start + chunk_size >= len(text)
+            )
             for start in range(0, len(text), chunk_size)
         ]
     )
