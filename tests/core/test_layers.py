@@ -20,6 +20,7 @@ LAYERS = [
     "bareasgi.types",
     "bareasgi.errors",
     "bareasgi.tasks",
+    "bareasgi.closing",
     "bareasgi.streaming",
     "bareasgi.cookies",
     "bareasgi.responses",

@@ -10,9 +10,9 @@ from logging import Logger, getLogger
 from time import monotonic
 from typing import Any, Final, TypeAlias, cast
 
+from bareasgi.closing import Begun, close_body
 from bareasgi.errors import ContentDroppedError, HttpDisconnectError
 from bareasgi.sender import messages
-from bareasgi.streaming import Begun, close_body
 from bareasgi.tasks import settle, start_task
 from bareasgi.types import (
     FullHttpResponse,

@@ -7,8 +7,9 @@ from logging import Logger, getLogger
 from typing import Final, cast
 from urllib.error import HTTPError
 
+from bareasgi.closing import close_body
 from bareasgi.errors import HttpDisconnectError, ResponseTypeError
-from bareasgi.streaming import after_body, bytes_writer, close_body, text_writer
+from bareasgi.streaming import after_body, bytes_writer, text_writer
 from bareasgi.types import (
     MAX_STATUS,
     MIN_STATUS,

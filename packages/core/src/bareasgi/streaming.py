@@ -4,23 +4,19 @@ A writer that is not told to cut its bytes makes a `BufferedBody`. The sender kn
 by its class, and sends it in one message.
 """
 
-import asyncio
 import codecs
 from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Sequence,
 )
-from inspect import isawaitable
 from logging import Logger, getLogger
 from typing import Final
 
+from bareasgi.closing import Begun, call_back, close_body
 from bareasgi.errors import ContentTooLarge
-from bareasgi.tasks import settle, start_task
 from bareasgi.types import Body, Content, Scope
 
 logger: Final[Logger] = getLogger(__name__)
@@ -165,40 +161,6 @@ def after_body(body: Body | None, callback: Callable[[], object]) -> Body:
     return observed
 
 
-class Begun:
-    """Lets `async for` go on with an iterator, without asking it for another one."""
-
-    __slots__ = ("_iterator",)
-
-    def __init__(self, iterator: AsyncIterator[bytes]) -> None:
-        self._iterator = iterator
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._iterator
-
-
-async def close_body(body: Body, iterator: AsyncIterator[bytes] | None = None) -> None:
-    """Close an iterator, and then the body it came from if that is another object.
-
-    What has no `aclose` needs none. An error in closing is logged, and no more: the
-    response that it could have changed is over.
-    """
-    try:
-        if iterator is not None and iterator is not body:
-            await _close(iterator)
-    finally:
-        await _close(body)
-
-
-async def _close(closing: AsyncIterable[bytes]) -> None:
-    aclose: Callable[[], Awaitable[object]] | None = getattr(closing, "aclose", None)
-    if aclose is not None:
-        try:
-            await aclose()
-        except Exception:
-            logger.exception("a body could not be closed: %r", closing)
-
-
 class WriterBody(ABC):
     """Bytes in memory, as a body. Both an async iterable and an async iterator."""
 
@@ -245,7 +207,7 @@ class BufferedBody(WriterBody):
         """Call what waits for the end of the response."""
         await super().aclose()
         callbacks, self.callbacks = self.callbacks, ()
-        cancellations = [await _call_back(callback) for callback in callbacks]
+        cancellations = [await call_back(callback) for callback in callbacks]
         for cancellation in filter(None, cancellations):
             raise cancellation
 
@@ -292,36 +254,9 @@ class _ObservedBody:
             try:
                 await close_body(self._body)
             finally:
-                cancellation = await _call_back(callback)
+                cancellation = await call_back(callback)
             if cancellation is not None:
                 raise cancellation
-
-
-async def _call_back(callback: Callable[[], object]) -> asyncio.CancelledError | None:
-    """Call back, and give the cancellation that came meanwhile.
-
-    The response may be over because it was cancelled, and may be cancelled again. A
-    callback that waits does so in a task of its own, where that does not reach it.
-    """
-    try:
-        result = callback()
-    except Exception:
-        logger.exception("a callback at the end of a body failed: %r", callback)
-        return None
-    if not isawaitable(result):
-        return None
-    task = start_task(_finish(callback, result))
-    cancellation = await settle(task)
-    if not task.done():
-        logger.error("a callback does not end, and is abandoned: %r", callback)
-    return cancellation
-
-
-async def _finish(callback: Callable[[], object], result: Awaitable[object]) -> None:
-    try:
-        await result
-    except Exception:
-        logger.exception("a callback at the end of a body failed: %r", callback)
 
 
 def _announced(content: Content, max_bytes: int | None) -> AnnouncedContent | None:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from bareasgi.basic_router.path_definition import PathDefinition
 from bareasgi.basic_router.route_table import RouteTable
+from bareasgi.closing import close_body
 from bareasgi.streaming import (
     WriterBody,
     bytes_reader,
     bytes_writer,
-    close_body,
     text_writer,
 )
 from bareasgi.types import (
