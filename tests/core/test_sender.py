@@ -1118,6 +1118,29 @@ async def test_closing_the_body_of_a_refused_response_is_not_cancelled(
     assert body.closings == 1
 
 
+async def test_a_body_that_waits_only_while_it_is_closed_leaves_no_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bareasgi.tasks.CLOSING_TIME", SHORT)
+    closed: list[str] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"a"
+
+    class Slow:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return body()
+
+        async def aclose(self) -> None:
+            await asyncio.sleep(0)
+            closed.append("closed")
+
+    server = Server()
+    await returning(Slow())(server.scope, server.receive, server.send)
+    assert closed == ["closed"]
+    assert others() == set()
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_what_comes_after_bytes_in_memory_is_shielded_from_a_cancellation(
     method: str,

@@ -441,6 +441,7 @@ async def test_an_upload_is_dropped_when_the_response_is_complete() -> None:
     async with http_stream(sending(START, END), "POST", "/", content=None) as stream:
         await stream.finished()
         await stream.upload(b"a")
+        assert stream.messages == [START, END]
 
 
 async def test_the_end_of_the_body_is_seen_before_the_application_returns() -> None:
@@ -579,6 +580,7 @@ async def test_a_cancelled_application_needs_no_waiting_for() -> None:
     async with http_stream(deaf_app, "GET", "/") as stream:
         await stream.started()
         stream.cancel()
+    assert stream.messages == [START]
 
 
 async def test_a_cancellation_that_the_caller_did_not_ask_for_is_raised() -> None:

@@ -25,7 +25,6 @@ AHEAD: Final = 65536
 PATIENCE: Final = 30.0
 """How many seconds they are kept for a `content` that nobody has begun to read."""
 
-
 TURN: Final = 0.005
 """How many seconds the watch may keep the event loop."""
 
