@@ -270,6 +270,7 @@ def bench(session: nox.Session) -> None:
     install(session, PACKAGES.values(), "bench")
     # Each fails where a target is missed, so the longer one comes last.
     session.run("python", "-m", "benchmarks.templates", *session.posargs)
+    session.run("python", "-m", "benchmarks.compression", *session.posargs)
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

@@ -58,6 +58,8 @@ TICKS: Final = 20
 
 MIDDLEWARES: Final = 5
 
+ECHOES: Final = 100
+
 SESSION: Final = "0123456789abcdef"
 
 SIX_HEADERS: Final[Sequence[tuple[str, str]]] = (
@@ -145,6 +147,26 @@ async def ticks() -> AsyncGenerator[bytes]:
     for _ in range(TICKS):
         await asyncio.sleep(0)
         yield TICK
+
+
+def _socket_scope() -> Scope:
+    return {
+        **scope_for("/echo"),
+        "type": "websocket",
+        "scheme": "ws",
+        "subprotocols": [],
+    }
+
+
+def _socket_messages() -> Sequence[Message]:
+    return [
+        {"type": "websocket.connect"},
+        *(
+            {"type": "websocket.receive", "text": f"message {number}"}
+            for number in range(ECHOES)
+        ),
+        {"type": "websocket.disconnect", "code": 1000},
+    ]
 
 
 def _upload_scope() -> Scope:
@@ -250,6 +272,13 @@ CASES: Final[Sequence[Case]] = (
         scopes=[scope_for("/cookie", headers=_FIFTY_HEADERS)],
         body=SESSION.encode(),
         target=2.2,
+    ),
+    Case(
+        name="echoes",
+        title=f"{ECHOES} WebSocket echoes",
+        scopes=[_socket_scope()],
+        messages=_socket_messages(),
+        target=1.9,
     ),
     Case(
         name="many_chunks",

@@ -122,6 +122,9 @@ async def verify(name: str, application: AsgiApplication, case: Case) -> None:
     server = Server(case.messages)
     scope = dict(case.scopes[0])
     await asyncio.wait_for(application(scope, server.receive, server.send), 10)
+    if scope["type"] == "websocket":
+        _verify_echoes(name, case, server.sent)
+        return
     first, *rest = server.sent
     bodies = [message.get("body", b"") for message in rest]
     body = b"".join(bodies)
@@ -145,6 +148,14 @@ async def verify(name: str, application: AsgiApplication, case: Case) -> None:
     if problems:
         message = f"{name}, {case.title}: the answer {', '.join(problems)}"
         raise WrongAnswerError(message)
+
+
+def _verify_echoes(name: str, case: Case, sent: Sequence[Message]) -> None:
+    first, *rest = sent
+    echoes = [each.get("text") for each in rest if each["type"] == "websocket.send"]
+    expected = [each["text"] for each in case.messages if "text" in each]
+    if first["type"] != "websocket.accept" or echoes != expected:
+        raise WrongAnswerError(f"{name}, {case.title}: {sent!r:.300}")
 
 
 async def measure(

@@ -13,7 +13,9 @@ from bareasgi import (
     Info,
     NextHandler,
     RouteMatches,
+    WebSocket,
     bytes_reader,
+    decode_cookies,
     json_response,
     text_writer,
 )
@@ -44,6 +46,8 @@ def applications() -> Mapping[str, AsgiApplication]:
         parameters.http_router.add({"GET"}, path, _parameters)
     middlewares = _serving("GET", "/middlewares", _count_of_middlewares)
     middlewares.middlewares.extend([_counting] * MIDDLEWARES)
+    echoes = Application()
+    echoes.ws_router.add("/echo", _echo)
     return {
         "plaintext": plaintext,
         "json": _serving("GET", "/json", _json),
@@ -55,6 +59,7 @@ def applications() -> Mapping[str, AsgiApplication]:
         "middlewares": middlewares,
         "not_found": plaintext,
         "cookie": _serving("GET", "/cookie", _cookie),
+        "echoes": echoes,
         "many_chunks": _serving(
             "GET", "/stream", _streaming(partial(chunks, MANY_CHUNKS))
         ),
@@ -130,11 +135,16 @@ async def _count_of_middlewares(
 async def _cookie(
     scope: BareScope, info: Info, matches: RouteMatches, content: Content
 ) -> HttpResponse:
-    cookies = {}
-    for piece in (header.find(b"cookie", scope["headers"]) or b"").split(b";"):
-        name, _, value = piece.partition(b"=")
-        cookies[name.strip()] = value.strip()
-    return 200, _TEXT, text_writer(cookies[b"session"].decode())
+    cookies = decode_cookies(header.find(b"cookie", scope["headers"]) or b"")
+    return 200, _TEXT, text_writer(cookies[b"session"][0].decode())
+
+
+async def _echo(
+    scope: BareScope, info: Info, matches: RouteMatches, web_socket: WebSocket
+) -> None:
+    await web_socket.accept()
+    while (message := await web_socket.receive()) is not None:
+        await web_socket.send(message)
 
 
 async def _six_headers(

@@ -6,10 +6,19 @@ is made by the same call as everywhere and handed over as bytes.
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
-from blacksheep import Application, Content, Request, Response, StreamedContent
+from blacksheep import (
+    Application,
+    Content,
+    Request,
+    Response,
+    StreamedContent,
+    WebSocket,
+    WebSocketDisconnectError,
+)
 from blacksheep.server.routing import Router
 
 from benchmarks.cases import (
@@ -46,6 +55,8 @@ def applications() -> Mapping[str, AsgiApplication]:
     middlewares = _serving("GET", "/middlewares", _count_of_middlewares)
     for _ in range(MIDDLEWARES):
         middlewares.middlewares.append(_counting)
+    echoes = Application(router=Router())
+    echoes.router.add_ws("/echo", _echo)
     return {
         "plaintext": plaintext,
         "json": _serving("GET", "/json", _json),
@@ -57,6 +68,7 @@ def applications() -> Mapping[str, AsgiApplication]:
         "middlewares": middlewares,
         "not_found": plaintext,
         "cookie": _serving("GET", "/cookie", _cookie),
+        "echoes": echoes,
         "many_chunks": _serving(
             "GET", "/stream", _streaming(partial(chunks, MANY_CHUNKS))
         ),
@@ -123,6 +135,13 @@ async def _count_of_middlewares(request: Request) -> Response:
 
 async def _cookie(request: Request) -> Response:
     return _text(request.cookies["session"])
+
+
+async def _echo(web_socket: WebSocket) -> None:
+    await web_socket.accept()
+    with suppress(WebSocketDisconnectError):
+        while True:
+            await web_socket.send_text(await web_socket.receive_text())
 
 
 async def _six_headers(request: Request) -> Response:

@@ -5,10 +5,11 @@ JSON is made by the same call as everywhere and handed over as text.
 
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
-from falcon import MEDIA_JSON, MEDIA_TEXT
-from falcon.asgi import App, Request, Response
+from falcon import MEDIA_JSON, MEDIA_TEXT, WebSocketDisconnected
+from falcon.asgi import App, Request, Response, WebSocket
 
 from benchmarks.cases import (
     CHUNKS,
@@ -46,6 +47,7 @@ def applications() -> Mapping[str, AsgiApplication]:
         "middlewares": middlewares,
         "not_found": plaintext,
         "cookie": _serving("/cookie", _Cookie()),
+        "echoes": _serving("/echo", _Echo()),
         "many_chunks": _serving("/stream", _Streaming(partial(chunks, MANY_CHUNKS))),
         "six_headers": _serving("/six", _SixHeaders()),
     }
@@ -54,6 +56,8 @@ def applications() -> Mapping[str, AsgiApplication]:
 def _serving(path: str, resource: object) -> App[Request, Response]:
     # The default media type spares the handlers from naming it in each answer.
     application = App(media_type=MEDIA_TEXT)
+    # It would receive ahead, by a task, and forget what came before the client left.
+    application.ws_options.max_receive_queue = 0
     application.add_route(path, resource)
     return application
 
@@ -110,6 +114,14 @@ class _CountOfMiddlewares:
 class _Cookie:
     async def on_get(self, request: Request, response: Response) -> None:
         response.text = request.cookies["session"]
+
+
+class _Echo:
+    async def on_websocket(self, request: Request, web_socket: WebSocket) -> None:
+        await web_socket.accept()
+        with suppress(WebSocketDisconnected):
+            while True:
+                await web_socket.send_text(await web_socket.receive_text())
 
 
 class _SixHeaders:

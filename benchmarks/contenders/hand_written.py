@@ -46,6 +46,7 @@ def applications() -> Mapping[str, AsgiApplication]:
         "middlewares": nested,
         "not_found": _plaintext,
         "cookie": _cookie,
+        "echoes": _echoes,
         "many_chunks": _streaming("/stream", partial(chunks, MANY_CHUNKS)),
         "six_headers": _six_headers,
     }
@@ -252,6 +253,19 @@ async def _cookie(scope: Scope, receive: Receive, send: Send) -> None:
         }
     )
     await send({"type": "http.response.body", "body": body})
+
+
+async def _echoes(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] != "/echo" or scope["type"] != "websocket":
+        await _not_found(send)
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            break
+        await send({"type": "websocket.send", "text": message["text"]})
 
 
 async def _six_headers(scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,9 +6,12 @@ same call as everywhere and handed over as text.
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
+from asgi_tools import ResponseWebSocket
+from asgi_tools.errors import ASGIConnectionClosedError
 from muffin import Application, Request, Response, ResponseStream, ResponseText
 
 from benchmarks.cases import (
@@ -54,6 +57,7 @@ def applications() -> Mapping[str, AsgiApplication]:
         "middlewares": middlewares,
         "not_found": plaintext,
         "cookie": _serving("/cookie", _cookie),
+        "echoes": _serving("/echo", _echo),
         "many_chunks": _serving("/stream", _streaming(partial(chunks, MANY_CHUNKS))),
         "six_headers": _serving("/six", _six_headers),
     }
@@ -114,6 +118,15 @@ async def _count_of_middlewares(request: Request) -> Response:
 
 async def _cookie(request: Request) -> Response:
     return ResponseText(request.cookies["session"])
+
+
+async def _echo(request: Request) -> Response:
+    web_socket = ResponseWebSocket(request)
+    await web_socket.accept()
+    with suppress(ASGIConnectionClosedError):
+        while True:
+            await web_socket.send(await web_socket.receive())
+    return web_socket
 
 
 async def _six_headers(request: Request) -> Response:

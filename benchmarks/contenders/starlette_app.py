@@ -5,13 +5,15 @@ JSON is made by the same call as everywhere and handed over as bytes.
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from benchmarks.cases import (
     CHUNKS,
@@ -61,6 +63,7 @@ def applications() -> Mapping[str, AsgiApplication]:
         ),
         "not_found": plaintext,
         "cookie": Starlette(routes=[Route("/cookie", _cookie)]),
+        "echoes": Starlette(routes=[WebSocketRoute("/echo", _echo)]),
         "many_chunks": Starlette(
             routes=[Route("/stream", _streaming(partial(chunks, MANY_CHUNKS)))]
         ),
@@ -117,6 +120,13 @@ async def _count_of_middlewares(request: Request) -> Response:
 
 async def _cookie(request: Request) -> Response:
     return Response(request.cookies["session"], media_type=_TEXT)
+
+
+async def _echo(web_socket: WebSocket) -> None:
+    await web_socket.accept()
+    with suppress(WebSocketDisconnect):
+        while True:
+            await web_socket.send_text(await web_socket.receive_text())
 
 
 async def _six_headers(request: Request) -> Response:

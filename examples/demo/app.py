@@ -9,7 +9,6 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,14 +17,17 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from bareasgi import (
+    EVENT_STREAM_HEADERS,
     Application,
     Content,
+    Event,
     Headers,
     HttpResponse,
     Info,
     RouteMatches,
     Scope,
     bytes_writer,
+    event_stream,
     text_reader,
     text_writer,
 )
@@ -43,10 +45,6 @@ HTML: Headers = [
 ]
 PLAIN_TEXT: Headers = [(b"content-type", b"text/plain; charset=utf-8")]
 JSON: Headers = [(b"content-type", b"application/json")]
-EVENT_STREAM: Headers = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-]
 
 
 async def show_page(
@@ -98,29 +96,27 @@ async def show_matches(
     return 200, PLAIN_TEXT, text_writer("\n".join(lines))
 
 
-async def every_second(stopping: asyncio.Event) -> AsyncIterator[bytes]:
-    """The time, as server-sent events, until the server stops.
+async def every_second() -> AsyncIterator[Event]:
+    """The time, for ever.
 
-    There is nothing to do for a client that leaves: the generator is cancelled where
-    it waits.
+    There is nothing to do for a client that leaves, and nothing for a server that ends:
+    the generator is cancelled where it waits.
     """
-    yield b"retry: 1000\n\n"
-    while not stopping.is_set():
-        now = datetime.now(UTC).strftime("%H:%M:%S")
-        yield f"data: {now} UTC\n\n".encode()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), timeout=1)
+    while True:
+        yield Event(datetime.now(UTC).strftime("%H:%M:%S UTC"))
+        await asyncio.sleep(1)
 
 
-def make_application(stopping: asyncio.Event) -> Application:
+async def ticks(
+    scope: Scope, info: Info, matches: RouteMatches, content: Content
+) -> HttpResponse:
+    """The time as server-sent events. A page that lost them is back after a second."""
+    return 200, EVENT_STREAM_HEADERS, event_stream(every_second(), retry=1000)
+
+
+def make_application() -> Application:
     """Wires the handlers to their paths."""
     app = Application(info={"name": "Michael Caine"})
-
-    async def ticks(
-        scope: Scope, info: Info, matches: RouteMatches, content: Content
-    ) -> HttpResponse:
-        return 200, EVENT_STREAM, every_second(stopping)
-
     route = app.http_router.add
     route({"GET"}, "/", show_page)
     route({"GET"}, "/hello-world", hello)
@@ -133,16 +129,21 @@ def make_application(stopping: asyncio.Event) -> Application:
 
 async def main() -> None:
     """Serves until SIGINT or SIGTERM, and then ends the streams too."""
-    # The server waits for its open connections before it ends, and a stream has no end
-    # of its own. So one event stops both.
-    stopping = asyncio.Event()
+    app = make_application()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop.set)
+
+    # The server waits for its open connections before it ends, and a stream has no end
+    # of its own.
+    async def shutdown() -> None:
+        await stop.wait()
+        await app.drain(5)
 
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ.get('PORT', '9009')}"]
-    await serve(make_application(stopping), config, shutdown_trigger=stopping.wait)
+    await serve(app, config, shutdown_trigger=shutdown)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,20 @@ NAMES = {
     "bytes_writer",
     "text_writer",
     "after_body",
+    "event_stream",
+    "Event",
+    "EVENT_STREAM_HEADERS",
+    # what some servers can do
+    "early_hints",
+    "with_path",
+    "with_trailers",
+    # cookies
+    "decode_cookies",
+    "decode_set_cookie",
+    "encode_cookies",
+    "encode_set_cookie",
+    # origins
+    "same_origin",
     # responses
     "bytes_response",
     "text_response",
@@ -48,6 +62,10 @@ NAMES = {
     "RouteMatches",
     "Scope",
     "Send",
+    "WebSocket",
+    "WebSocketHandler",
+    "WebSocketMiddleware",
+    "WebSocketRouter",
     # their older names
     "HttpChainedCallback",
     "HttpFullResponse",
@@ -55,9 +73,12 @@ NAMES = {
     "HttpRequestCallback",
     "PushResponse",
     "PushResponses",
+    "WebSocketMiddlewareCallback",
+    "WebSocketRequestCallback",
     # errors
     "ContentTooLarge",
     "HttpDisconnectError",
+    "WebSocketInternalError",
     "HttpError",
     "HttpInternalError",
     "ParseError",
@@ -71,7 +92,10 @@ ELSEWHERE = [
     ("bareasgi.basic_router", "CONVERTERS"),
     ("bareasgi.testing", "http_request"),
     ("bareasgi.testing", "http_stream"),
+    ("bareasgi.basic_router", "BasicWebSocketRouter"),
     ("bareasgi.testing", "lifespan"),
+    ("bareasgi.testing", "web_socket"),
+    ("bareasgi.compression", "CompressionMiddleware"),
     ("bareasgi.testing", "checked"),
 ]
 
@@ -82,6 +106,8 @@ ALIASES = {
     "HttpRequestCallback": "HttpHandler",
     "HttpChainedCallback": "NextHandler",
     "HttpMiddlewareCallback": "HttpMiddleware",
+    "WebSocketRequestCallback": "WebSocketHandler",
+    "WebSocketMiddlewareCallback": "WebSocketMiddleware",
 }
 
 

@@ -1,14 +1,24 @@
 """bareASGI: plain async functions, bytes in and out, on any ASGI server."""
 
 from bareasgi.application import Application
+from bareasgi.cookies import (
+    decode_cookies,
+    decode_set_cookie,
+    encode_cookies,
+    encode_set_cookie,
+)
 from bareasgi.errors import (
     ContentTooLarge,
     HttpDisconnectError,
     HttpError,
     HttpInternalError,
     ParseError,
+    WebSocketInternalError,
 )
+from bareasgi.event_stream import EVENT_STREAM_HEADERS, Event, event_stream
+from bareasgi.extensions import after_body, early_hints, with_path, with_trailers
 from bareasgi.middleware import mw
+from bareasgi.origin import same_origin
 from bareasgi.responses import (
     bytes_response,
     error_response,
@@ -16,7 +26,6 @@ from bareasgi.responses import (
     text_response,
 )
 from bareasgi.streaming import (
-    after_body,
     bytes_reader,
     bytes_writer,
     text_reader,
@@ -49,13 +58,21 @@ from bareasgi.types import (
     RouteMatches,
     Scope,
     Send,
+    WebSocket,
+    WebSocketHandler,
+    WebSocketMiddleware,
+    WebSocketMiddlewareCallback,
+    WebSocketRequestCallback,
+    WebSocketRouter,
 )
 
 __all__ = [
+    "EVENT_STREAM_HEADERS",
     "Application",
     "Body",
     "Content",
     "ContentTooLarge",
+    "Event",
     "FullHttpResponse",
     "Header",
     "Headers",
@@ -84,14 +101,30 @@ __all__ = [
     "RouteMatches",
     "Scope",
     "Send",
+    "WebSocket",
+    "WebSocketHandler",
+    "WebSocketInternalError",
+    "WebSocketMiddleware",
+    "WebSocketMiddlewareCallback",
+    "WebSocketRequestCallback",
+    "WebSocketRouter",
     "after_body",
     "bytes_reader",
     "bytes_response",
     "bytes_writer",
+    "decode_cookies",
+    "decode_set_cookie",
+    "early_hints",
+    "encode_cookies",
+    "encode_set_cookie",
     "error_response",
+    "event_stream",
     "json_response",
     "mw",
+    "same_origin",
     "text_reader",
     "text_response",
     "text_writer",
+    "with_path",
+    "with_trailers",
 ]

@@ -6,15 +6,22 @@ that are ever cancelled here: to cancel the server's own would leak into the ser
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from logging import Logger, getLogger
 from time import monotonic
 from typing import Any, Final, TypeAlias, cast
 
 from bareasgi.closing import Begun, close_body
 from bareasgi.errors import ContentDroppedError, HttpDisconnectError
-from bareasgi.sender import messages
+from bareasgi.extensions import WrappedBody, after_body, close_hints
+from bareasgi.responses import PLAIN_TEXT
+from bareasgi.running import Running
+from bareasgi.sender import messages, trailers_message
+from bareasgi.streaming import BufferedBody, bytes_writer
 from bareasgi.tasks import settle, start_task
+from bareasgi.turns import TURN_CHUNKS, TURN_SECONDS
 from bareasgi.types import (
+    Body,
     FullHttpResponse,
     Message,
     Scope,
@@ -26,24 +33,30 @@ logger: Final[Logger] = getLogger(__name__)
 Watch: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """Returns when the client has left."""
 
-TURN_CHUNKS: Final = 16
-TURN_SECONDS: Final = 0.005
-"""A body that never waits gives way after this many chunks, if they took this long."""
-
 
 async def send_watched(
-    scope: Scope, send: Send, response: FullHttpResponse, watch: Watch
+    scope: Scope,
+    send: Send,
+    response: FullHttpResponse,
+    watch: Watch,
+    running: Running,
 ) -> None:
     """Send a response while watching for the client to leave.
 
-    Returns when it is complete, or when the client has left. Its body has been closed
-    then. Raises what the body raises after the start: the response can only be cut.
+    Returns when it is complete, when the client has left, or when the application is
+    drained: then a stream that has begun is cut, and one that has not is refused. The
+    body has been closed. Raises what the body raises after the start: the response can
+    only be cut.
     """
+    if running.is_draining and not isinstance(response[2], BufferedBody | None):
+        response = _unavailable(response[2])
+    close_hints(scope)
     delivery = _Delivery(scope, send, response)
     task = start_task(delivery.run())
     cancellation = None
     if not task.done():
         watching = start_task(watch())
+        running.add(delivery.stop)
         try:
             await delivery.wait(watching)
         except asyncio.CancelledError as error:
@@ -53,12 +66,19 @@ async def send_watched(
             task.cancel()
         watching.cancel()
         cancellation = await settle(task, watching) or cancellation
+        running.remove(delivery.stop)
     if not task.done():
         logger.error("a body does not end, and is abandoned: %r", response[2])
     else:
         _check_outcome(task, is_cut=delivery.is_cut)
     if cancellation is not None:
         raise cancellation
+
+
+def _unavailable(body: Body) -> FullHttpResponse:
+    """Make the answer in place of a stream that must not begin any more."""
+    refusal = bytes_writer(b"Service Unavailable")
+    return 503, PLAIN_TEXT, after_body(refusal, partial(close_body, body)), None
 
 
 def _check_outcome(task: asyncio.Task[None], *, is_cut: bool) -> None:
@@ -117,15 +137,19 @@ class _Delivery:
             (*opening, last), chunks = messages(self._scope, self._response)
             for message in opening:
                 await self._deliver(message)
+            closing = [last]
             if chunks is not None:
                 iterator = aiter(chunks)
                 await self._deliver_chunks(iterator)
+                if opening[0].get("trailers") and isinstance(chunks, WrappedBody):
+                    closing.append(trailers_message(chunks))
             if self.is_cut:
                 raise HttpDisconnectError("the client left while the body ran")
-            await self._deliver(last)
+            for message in closing:
+                await self._deliver(message)
         finally:
             self.is_closing = True
-            self._finish()
+            self.stop()
             if body is not None:
                 await close_body(body, iterator)
 
@@ -142,11 +166,12 @@ class _Delivery:
             return
         error = watching.exception()
         if error is None or isinstance(error, OSError):
-            self._finish()
+            self.stop()
         else:
             logger.error("cannot watch for the client to leave", exc_info=error)
 
-    def _finish(self) -> None:
+    def stop(self) -> None:
+        """Have `wait` return: the body is over, or nobody is to get the rest of it."""
         if self._waiting is not None:
             watching, over = self._waiting
             # First, so that it has ended when `wait` returns.

@@ -1,8 +1,9 @@
 """Everything that the framework raises, and whose fault it is.
 
-The developer's: ParseError when a route is added, HttpInternalError when the protocol
-is misused. The client's: HttpError and ContentTooLarge, which become responses, and
-HttpDisconnectError, which ends a request quietly.
+The developer's: ParseError when a route is added, HttpInternalError and
+WebSocketInternalError when the protocol is misused. The client's: HttpError and
+ContentTooLarge, which become responses, and HttpDisconnectError, which ends a request
+quietly.
 """
 
 from collections.abc import AsyncIterable, Iterable
@@ -25,6 +26,10 @@ class ParseError(ValueError):
 
 class HttpInternalError(Exception):
     """A server or an application that does not keep to ASGI."""
+
+
+class WebSocketInternalError(Exception):
+    """A WebSocket that was used out of order, or whose client has left."""
 
 
 class HttpDisconnectError(Exception):

@@ -11,8 +11,10 @@ from typing import Final, TypeAlias
 from bareasgi.delivery import send_watched
 from bareasgi.errors import HttpDisconnectError
 from bareasgi.middleware import chain, full_response
+from bareasgi.mount import path_below_root
 from bareasgi.request_body import RequestBody
 from bareasgi.responses import error_response
+from bareasgi.running import Running
 from bareasgi.sender import messages
 from bareasgi.streaming import BufferedBody
 from bareasgi.types import (
@@ -40,11 +42,12 @@ async def handle_http(
     info: Info,
     find: Find,
     middlewares: Sequence[HttpMiddleware],
+    running: Running,
 ) -> None:
     """Answer one request, and return when the response is complete."""
     content = RequestBody(scope, receive)
     try:
-        path = _path_below_root(scope) if scope.get("root_path") else scope["path"]
+        path = path_below_root(scope) if scope.get("root_path") else scope["path"]
         handler, matches, route = find(scope["method"], path)
         if route is not None:
             scope["route"] = route
@@ -67,10 +70,10 @@ async def handle_http(
 
     # What is in memory is sent at once, and there is nothing to watch. Unless an upload
     # is in the way, which some servers have to get rid of before the last message; the
-    # watch takes it from them.
+    # watch takes it from them. These methods have none, or no use for it.
     body: Body | None = response[2]
     if (body is None or type(body) is BufferedBody) and (
-        scope["method"] in ("GET", "HEAD") or content.is_complete
+        scope["method"] in ("GET", "HEAD", "OPTIONS") or content.is_complete
     ):
         try:
             for message in messages(scope, response)[0]:
@@ -84,13 +87,4 @@ async def handle_http(
         watch = content.watcher()
         # Whether the upload can still be read is up to the handler's own references.
         del content
-        await send_watched(scope, send, response, watch)
-
-
-def _path_below_root(scope: Scope) -> str:
-    """Take away where the application is mounted, at the boundary of a segment."""
-    path: str = scope["path"]
-    root: str = scope["root_path"].rstrip("/")
-    if path == root:
-        return "/"
-    return path[len(root) :] if path.startswith(root + "/") else path
+        await send_watched(scope, send, response, watch, running)

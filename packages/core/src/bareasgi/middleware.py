@@ -6,7 +6,6 @@ as its next handler answers with a full response, whatever the inner one returne
 
 import reprlib
 from collections.abc import AsyncIterable, Awaitable, Sequence
-from functools import wraps
 from operator import is_
 from typing import Final, cast
 
@@ -38,8 +37,10 @@ def mw(*middlewares: HttpMiddleware, handler: HttpHandler) -> HttpHandler:
     The result is a handler, for one route or for several. Each middleware is called
     with five positional arguments; the last is the next handler.
     """
+    source: object = handler
     for middleware in reversed(middlewares):
-        handler = _link(middleware, _complete(handler))
+        handler = _link(middleware, _complete(handler, source))
+        source = middleware
     return handler
 
 
@@ -76,6 +77,15 @@ def full_response(response: HttpResponse, source: object) -> FullHttpResponse:
     if type(response) is not tuple:
         response = _as_tuple(response, source)
     match response:
+        case (status, headers, body, pushes) if (
+            type(status) is int
+            and MIN_STATUS <= status <= MAX_STATUS
+            and headers is not None
+            and headers.__class__ is list
+            and type(body) is BufferedBody
+        ):
+            # Whole already, as most are that pass a middleware.
+            return status, headers, body, pushes
         case (status, headers, body):
             pushes = None
         case (status, headers, body, pushes):
@@ -133,28 +143,28 @@ def _nonsense(
         for part in cast(Sequence[object], found):
             if isinstance(part, AsyncIterable):
                 body = cast(Body, part)
+    source = getattr(source, "__wrapped__", source)
     name = getattr(source, "__qualname__", None) or repr(source)
     module = getattr(source, "__module__", None)
     return ResponseTypeError(f"{module}.{name} must return {wanted}, not {text}", body)
 
 
 def _link(middleware: HttpMiddleware, handler: NextHandler) -> HttpHandler:
-    # Under the middleware's name, for the errors that tell who returned nonsense.
-    @wraps(middleware, updated=())
     def call(
         scope: Scope, info: Info, matches: RouteMatches, content: Content
     ) -> Awaitable[HttpResponse]:
         return middleware(scope, info, matches, content, handler)
 
+    # For the errors that tell who returned nonsense.
+    call.__wrapped__ = middleware  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess]
     return call
 
 
-def _complete(handler: HttpHandler) -> NextHandler:
-    @wraps(handler, updated=())
+def _complete(handler: HttpHandler, source: object) -> NextHandler:
     async def call(
         scope: Scope, info: Info, matches: RouteMatches, content: Content
     ) -> FullHttpResponse:
         response = await handler(scope, info, matches, content)
-        return full_response(response, handler)
+        return full_response(response, source)
 
     return call

@@ -9,7 +9,8 @@ from urllib.error import HTTPError
 
 from bareasgi.closing import close_body
 from bareasgi.errors import HttpDisconnectError, ResponseTypeError
-from bareasgi.streaming import after_body, bytes_writer, text_writer
+from bareasgi.extensions import after_body
+from bareasgi.streaming import bytes_writer, text_writer
 from bareasgi.types import (
     MAX_STATUS,
     MIN_STATUS,

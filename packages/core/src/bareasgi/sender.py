@@ -6,6 +6,7 @@ from functools import lru_cache
 from logging import Logger, getLogger
 from typing import Final
 
+from bareasgi.extensions import PATHSEND, TRAILERS, WrappedBody, wants_trailers
 from bareasgi.responses import internal_server_error
 from bareasgi.streaming import BufferedBody
 from bareasgi.types import (
@@ -46,7 +47,7 @@ def messages(
         data, body = body.data, None
     length = len(data) if body is None and has_content else None
     try:
-        headers = _checked(headers, length)
+        headers = checked_headers(headers, length)
         pushed = None if pushes is None else _push_messages(scope, pushes)
     except (TypeError, ValueError) as error:
         # The error says it all: its traceback is ours, not the application's.
@@ -61,10 +62,21 @@ def messages(
         data, body = b"", None
     start = {"type": "http.response.start", "status": status, "headers": headers}
     last = {"type": "http.response.body", "body": data, "more_body": False}
+    if isinstance(body, WrappedBody):
+        if body.trailers is not None and wants_trailers(scope):
+            start["trailers"] = True
+        elif body.path is not None and PATHSEND in (scope.get("extensions") or ()):
+            last, body = {"type": PATHSEND, "path": body.path}, None
     return [start, last] if pushed is None else [start, *pushed, last], body
 
 
-def _checked(headers: Headers, length: int | None) -> Headers:
+def trailers_message(body: WrappedBody) -> Message:
+    """Make the message with the fields after a body (RFC 9110, section 6.5)."""
+    fields = checked_headers([] if body.trailers is None else body.trailers())
+    return {"type": TRAILERS, "headers": fields}
+
+
+def checked_headers(headers: Headers, length: int | None = None) -> Headers:
     """Check the headers, and add the body's length if it is known and they do not.
 
     CR, LF and NUL would end a field, or worse (RFC 9110, section 5.5). Raises TypeError
@@ -109,5 +121,5 @@ def _push_messages(scope: Scope, pushes: Pushes) -> Sequence[Message]:
 def _push(path: str, headers: Headers) -> Message:
     if not path.startswith("/"):
         raise ValueError(f"the path {path!r} must start with a slash")
-    _checked([*headers, (b"path", path.encode("ascii"))], None)
+    checked_headers([*headers, (b"path", path.encode("ascii"))])
     return {"type": "http.response.push", "path": path, "headers": headers}

@@ -15,9 +15,9 @@ from collections.abc import (
 from logging import Logger, getLogger
 from typing import Final
 
-from bareasgi.closing import Begun, call_back, close_body
+from bareasgi.closing import call_back
 from bareasgi.errors import ContentTooLarge
-from bareasgi.types import Body, Content, Scope
+from bareasgi.types import Content, Scope
 
 logger: Final[Logger] = getLogger(__name__)
 
@@ -144,23 +144,6 @@ def text_writer(
     )
 
 
-def after_body(body: Body | None, callback: Callable[[], object]) -> Body:
-    """Call back once, when the response is over, however it ends.
-
-    It is called for HEAD, 204 and 304 too, and when the response was refused, and when
-    the client left: then, and when the body failed, `sys.exc_info()` tells so. A body
-    whose bytes are known stays so: two sends, no task. The callback may be async; it
-    then has five seconds, in a task of its own. What it raises is logged, and changes
-    nothing for the client.
-    """
-    if body is not None and not isinstance(body, BufferedBody):
-        return _ObservedBody(body, callback)
-    observed = BufferedBody()
-    observed.data = b"" if body is None else body.data
-    observed.callbacks = (callback,) if body is None else (*body.callbacks, callback)
-    return observed
-
-
 class WriterBody(ABC):
     """Bytes in memory, as a body. Both an async iterable and an async iterator."""
 
@@ -223,40 +206,6 @@ class ChunkedBody(WriterBody):
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         for piece in self._pieces:
             yield piece
-
-
-class _ObservedBody:
-    """A body, and what to call when it is over."""
-
-    __slots__ = ("_body", "_callback")
-
-    _body: Body
-    _callback: Callable[[], object] | None
-
-    def __init__(self, body: Body, callback: Callable[[], object]) -> None:
-        self._body = body
-        self._callback = callback
-
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        iterator = aiter(self._body)
-        try:
-            async for chunk in Begun(iterator):
-                yield chunk
-        finally:
-            if iterator is not self._body:
-                await close_body(iterator)
-            # Here as well: whoever wraps this body may forget to close it.
-            await self.aclose()
-
-    async def aclose(self) -> None:
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            try:
-                await close_body(self._body)
-            finally:
-                cancellation = await call_back(callback)
-            if cancellation is not None:
-                raise cancellation
 
 
 def _announced(content: Content, max_bytes: int | None) -> AnnouncedContent | None:

@@ -4,13 +4,15 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 CLOSING_TIME: Final = 5.0
 """How many seconds something has to end, once it was told to."""
 
 
-def start_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+def start_task(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Run a coroutine in a task of its own.
 
     From Python 3.12 on it runs at once, up to where it first waits: what never waits is
@@ -22,7 +24,7 @@ def start_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.create_task(coroutine)
 
 
-async def settle(*tasks: asyncio.Task[None]) -> asyncio.CancelledError | None:
+async def settle(*tasks: asyncio.Task[Any]) -> asyncio.CancelledError | None:
     """Wait, up to CLOSING_TIME, for tasks that are about to end.
 
     A cancellation meanwhile does not reach them, and is returned for the caller to

@@ -7,6 +7,7 @@ that a signature says what it takes. The lowest layer: it imports none of the ot
 from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncIterable,
+    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
@@ -14,7 +15,7 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 Scope: TypeAlias = MutableMapping[str, Any]
 """The connection scope of ASGI 3, as the server made it."""
@@ -88,30 +89,48 @@ LifespanHandler: TypeAlias = Callable[[Scope, Info, Message], Awaitable[None]]
 
 
 class Route:
-    """A path template with its name, as added to a router.
+    """A path template with what it leads to, as added to a router.
 
-    While a request that matched it is handled it is `scope["route"]`.
+    While a connection that matched it is handled it is `scope["route"]`.
 
     Attributes:
         path: the template as written: `/users/{id:int}`.
         path_format: the template without types: `/users/{id}`. One value for all
             requests to the route, so it is fit for the label of a metric.
         name: what `url_for` knows it by, or None.
+        kind: what it takes: `http`, `websocket`, or, below its path, `mount`.
+        methods: of a route for HTTP, in order; empty for the others.
+        handler: what it leads to; for a mount an ASGI application.
         chain: the framework's: the middlewares of the last request, whether they
             compare by identity, its handler, and all of them folded into one.
     """
 
-    __slots__ = ("chain", "name", "path", "path_format")
+    __slots__ = ("chain", "handler", "kind", "methods", "name", "path", "path_format")
 
     path: str
     path_format: str
     name: str | None
+    kind: Literal["http", "websocket", "mount"]
+    methods: tuple[str, ...]
+    handler: Callable[..., Awaitable[Any]] | None
     chain: tuple[list[HttpMiddleware], bool, HttpHandler, HttpHandler] | None
 
-    def __init__(self, path: str, path_format: str, name: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        path_format: str,
+        name: str | None = None,
+        *,
+        kind: Literal["http", "websocket", "mount"] = "http",
+        methods: Iterable[str] = (),
+        handler: Callable[..., Awaitable[Any]] | None = None,
+    ) -> None:
         self.path = path
         self.path_format = path_format
         self.name = name
+        self.kind = kind
+        self.methods = tuple(methods)
+        self.handler = handler
         self.chain = None
 
     def __repr__(self) -> str:
@@ -167,6 +186,137 @@ class HttpRouter(ABC):
         """
         raise LookupError(f"no route is named {name!r}: this router keeps no names")
 
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The routes in the order they were added.
+
+        Routers that know no `Route` leave this as it is.
+        """
+        return ()
+
+
+class WebSocket(ABC):
+    """One WebSocket connection, as its handler has it (RFC 6455).
+
+    The framework makes it; any object with these methods will do in tests. One task may
+    receive while others send: what they send goes out whole, in the order of the calls.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    async def accept(
+        self, subprotocol: str | None = None, headers: Headers | None = None
+    ) -> None:
+        """Accept the connection, before anything is sent or received.
+
+        The subprotocol is one of those that the client offers, which are in
+        `scope["subprotocols"]` (RFC 6455, section 4.2.2), or None. The headers go into
+        the response to the handshake. Raises WebSocketInternalError for a second call,
+        after `close`, when the client has left, and for a subprotocol that was not
+        offered; TypeError or ValueError for headers that must not be sent.
+        """
+
+    @abstractmethod
+    async def receive(self) -> str | bytes | None:
+        """Wait for the next message: str for text, bytes for binary.
+
+        Either may be empty. None when the connection is over: then `code` is set, and
+        every further call gives None at once. Raises WebSocketInternalError before
+        `accept`, and while another call waits.
+        """
+
+    @abstractmethod
+    async def send(self, content: str | bytes | bytearray | memoryview) -> None:
+        """Send a message, text for a str and binary for the others.
+
+        Waits while the client does not read, until it does or has left. Raises
+        ValueError for anything else, and WebSocketInternalError before `accept`, after
+        `close`, and when the client has left. The last of these need not be caught: it
+        ends the handler quietly.
+        """
+
+    @abstractmethod
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Close the connection, or refuse it when it was not accepted.
+
+        A refused client gets a 403, whatever the code. Does nothing when the connection
+        is over. The code is one that a close frame may carry (RFC 6455, section 7.4),
+        and the reason at most 123 bytes of UTF-8, else ValueError is raised.
+        """
+
+    @property
+    @abstractmethod
+    def code(self) -> int | None:
+        """The close code when the connection is over, None before.
+
+        It is the one that this side closed with, or the client's; 1005 when the server
+        gave none (RFC 6455, section 7.1.5).
+        """
+
+    @property
+    @abstractmethod
+    def reason(self) -> str | None:
+        """What was said to the close code, or None (RFC 6455, section 7.1.6)."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Receive message after message, until the connection is over."""
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        message = await self.receive()
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+
+WebSocketHandler: TypeAlias = Callable[
+    [Scope, Info, RouteMatches, WebSocket], Awaitable[None]
+]
+"""Serves a connection: `async (scope, info, matches, web_socket)`."""
+
+WebSocketMiddleware: TypeAlias = Callable[
+    [Scope, Info, RouteMatches, WebSocket, WebSocketHandler], Awaitable[None]
+]
+"""Wraps a handler: `async (scope, info, matches, web_socket, handler)`."""
+
+
+class WebSocketRouter(ABC):
+    """Finds the handler for the path of a WebSocket.
+
+    Any object with these methods will do: the class is never checked for.
+    """
+
+    @abstractmethod
+    def add(self, path: str, callback: WebSocketHandler) -> None:
+        """Route connections with a matching path to the handler."""
+
+    @abstractmethod
+    def resolve(self, path: str) -> tuple[WebSocketHandler | None, RouteMatches]:
+        """Find the handler and the values of the template's parameters.
+
+        The handler is None when no route matches; ValueError and LookupError mean the
+        same.
+        """
+
+    def find(
+        self, path: str
+    ) -> tuple[WebSocketHandler | None, RouteMatches, Route | None]:
+        """Resolve, and also tell which route matched, or None when none did.
+
+        Routers that know no `Route` leave this as it is.
+        """
+        handler, matches = self.resolve(path)
+        return handler, matches, None
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The routes in the order they were added.
+
+        Routers that know no `Route` leave this as it is.
+        """
+        return ()
+
 
 # The older names. They mean the same and stay, so that older programs keep running.
 PushResponse: TypeAlias = Push
@@ -175,3 +325,5 @@ HttpFullResponse: TypeAlias = FullHttpResponse
 HttpRequestCallback: TypeAlias = HttpHandler
 HttpChainedCallback: TypeAlias = NextHandler
 HttpMiddlewareCallback: TypeAlias = HttpMiddleware
+WebSocketRequestCallback: TypeAlias = WebSocketHandler
+WebSocketMiddlewareCallback: TypeAlias = WebSocketMiddleware

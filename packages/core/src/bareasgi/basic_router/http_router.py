@@ -1,7 +1,7 @@
 """Routes HTTP requests by method and path."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from logging import Logger, getLogger
 from typing import Any, Final
 
@@ -43,6 +43,8 @@ class BasicHttpRouter(HttpRouter):
     def __init__(self, not_found_response: HttpResponse | None = None) -> None:
         self._tables: dict[str, RouteTable[HttpHandler]] = {}
         self._names: dict[str, PathDefinition] = {}
+        self._routes: list[Route] = []
+        self._not_allowed: dict[tuple[str, ...], HttpHandler] = {}
         self.not_found_response = (
             (404, [(b"content-type", b"text/plain")], text_writer("Not Found"))
             if not_found_response is None
@@ -112,7 +114,8 @@ class BasicHttpRouter(HttpRouter):
             if literal is not None:
                 handler, route = literal
                 return handler, {}, route
-            found = table.find(path)
+            if table.has_templates:
+                found = table.find(path)
         if found is None and method == "HEAD" and "GET" in self._tables:
             found = self._tables["GET"].find(path)
         if found is None:
@@ -132,14 +135,26 @@ class BasicHttpRouter(HttpRouter):
             )
         return definition.make(params)
 
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The routes in the order they were added."""
+        return tuple(self._routes)
+
     def _add(
         self,
-        methods: Iterable[str],
+        methods: list[str],
         definition: PathDefinition,
         callback: HttpHandler,
         name: str | None,
     ) -> None:
-        route = Route(definition.path, definition.path_format, name)
+        route = Route(
+            definition.path,
+            definition.path_format,
+            name,
+            methods=methods,
+            handler=callback,
+        )
+        self._routes.append(route)
         for method in methods:
             table = self._tables.setdefault(method, RouteTable())
             if not table.add(definition, route, callback):
@@ -156,7 +171,13 @@ class BasicHttpRouter(HttpRouter):
             for other, table in self._tables.items()
             if other != method and table.find(path) is not None
         ]
-        return _method_not_allowed(allowed) if allowed else self._not_found
+        if not allowed:
+            return self._not_found
+        # Kept, for a preflight comes this way too, and middleware answers in its place.
+        methods = tuple(allowed)
+        if methods not in self._not_allowed:
+            self._not_allowed[methods] = _method_not_allowed(allowed)
+        return self._not_allowed[methods]
 
 
 class _Constant:

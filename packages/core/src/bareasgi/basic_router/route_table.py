@@ -85,13 +85,17 @@ class _Node(Generic[T]):
 class RouteTable(Generic[T]):
     """Routes in the order they were added: of those that match, the first wins."""
 
-    __slots__ = ("_count", "_root", "literals")
+    __slots__ = ("_count", "_root", "has_templates", "literals")
 
     literals: dict[str, tuple[T, Route]]
     """The paths without parameters, but for those that an earlier route hides."""
 
+    has_templates: bool
+    """Whether there are paths with parameters."""
+
     def __init__(self) -> None:
         self._count = 0
+        self.has_templates = False
         self.literals = {}
         self._root: _Node[T] = _Node(0)
 
@@ -107,6 +111,7 @@ class RouteTable(Generic[T]):
             self.literals[definition.path] = callback, route
             return True
         self._count += 1
+        self.has_templates = True
         leaf = _Leaf(self._count, route, callback, definition.names)
         *parents, last = definition.segments
         node = self._root
@@ -127,7 +132,7 @@ class RouteTable(Generic[T]):
         if literal is not None:
             callback, route = literal
             return callback, {}, route
-        if not self._count or path[:1] != "/":
+        if not self.has_templates or path[:1] != "/":
             return None
         found = _search(self._root, path.split("/"), 1, self._count + 1)
         if found is None:

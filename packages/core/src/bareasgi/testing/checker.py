@@ -48,7 +48,8 @@ def checked(app: ASGIApplication) -> CheckedApplication:
     A violation raises ProtocolError out of the `send` or `receive` concerned, and again
     when the call ends, also if the application swallowed it or ended by another error,
     which is then the context. An exception or a disconnect excuses an incomplete
-    response: a disconnect is known once it was received or `send` raised OSError.
+    response: a disconnect is known once it was received or `send` raised OSError. So
+    does an application that says `is_draining`, as ours does after `drain`.
 
     Scopes that are not http, websocket or lifespan are passed on without a check.
     """
@@ -97,7 +98,8 @@ class Check:
         """Call the application, and raise the first violation when it is done."""
         try:
             await app(self._scope, self.receive, self.send)
-            if not self.is_complete and not self._is_disconnected:
+            is_excused = self._is_disconnected or getattr(app, "is_draining", False)
+            if not self.is_complete and not is_excused:
                 self._fail(f"the application returned too early, after {self._step}")
         finally:
             try:

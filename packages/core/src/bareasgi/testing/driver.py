@@ -1,4 +1,4 @@
-"""Plays the server: calls an application with a request, or with its lifespan."""
+"""Plays the server: calls an application with a request, a socket, or its lifespan."""
 
 import string
 from collections import deque
@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from bareasgi.testing.call import Call
 from bareasgi.testing.checker import ASGIApplication, ProtocolError
+from bareasgi.testing.client_socket import ClientSocket
 from bareasgi.testing.stream import DEADLINE, Response, Stream
 from bareasgi.types import Header, Message
 
@@ -90,6 +91,42 @@ def http_stream(
     return Stream(app, http_scope, content, buffer, timeout)
 
 
+def web_socket(
+    app: ASGIApplication,
+    path: str,
+    *,
+    headers: Iterable[Header] = (),
+    subprotocols: Iterable[str] = (),
+    scope: Mapping[str, Any] | None = None,
+    buffer: int | None = None,
+    timeout: float | None = DEADLINE,
+) -> ClientSocket:
+    """Open a WebSocket, and be its client while the application runs.
+
+    For `async with`: the block begins when the application has accepted the handshake,
+    or refused it: `is_accepted` tells which, and `response` what a refused client gets.
+
+    `path` and `headers` are those of `http_stream`. `subprotocols` are offered in this
+    order. The scope offers the extension for responses to the handshake; `scope` is
+    merged over it last. `buffer` is how many messages of the application may be untaken
+    before its `send` waits, None for any number.
+
+    At the end of the block the client closes with 1000. The application then has
+    `timeout` seconds to return, None for no limit; after that it is cancelled, and
+    ProtocolError raised. An exception of the application that was not raised before is
+    raised there; an exception of the block goes before. No task is left behind.
+    """
+    web_socket_scope: dict[str, Any] = {
+        **_connection_scope(path, headers),
+        "type": "websocket",
+        "scheme": "ws",
+        "subprotocols": [*subprotocols],
+        "extensions": {"websocket.http.response": {}},
+        **(scope or {}),
+    }
+    return ClientSocket(app, web_socket_scope, buffer, timeout)
+
+
 @asynccontextmanager
 async def lifespan(
     app: ASGIApplication,
@@ -159,17 +196,23 @@ class _LifespanServer:
 
 
 def _http_scope(method: str, path: str, headers: Iterable[Header]) -> dict[str, Any]:
+    return {
+        **_connection_scope(path, headers),
+        "type": "http",
+        "method": method.upper(),
+        "scheme": "http",
+    }
+
+
+def _connection_scope(path: str, headers: Iterable[Header]) -> dict[str, Any]:
     target, _, query = path.partition("?")
     raw_path = quote(target, safe=string.punctuation)
     fields = [(name.lower(), value) for name, value in headers]
     if all(name != b"host" for name, _ in fields):
         fields.insert(0, (b"host", b"localhost"))
     return {
-        "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.5"},
         "http_version": "1.1",
-        "method": method.upper(),
-        "scheme": "http",
         "path": unquote(raw_path),
         "raw_path": raw_path.encode("ascii"),
         "query_string": quote(query, safe=string.punctuation).encode("ascii"),
