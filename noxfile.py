@@ -271,6 +271,7 @@ def bench(session: nox.Session) -> None:
     # Each fails where a target is missed, so the longer one comes last.
     session.run("python", "-m", "benchmarks.templates", *session.posargs)
     session.run("python", "-m", "benchmarks.compression", *session.posargs)
+    session.run("python", "-m", "benchmarks.cross_origin", *session.posargs)
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
