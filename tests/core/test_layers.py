@@ -43,6 +43,8 @@ LAYERS = [
     "bareasgi.mount",
     "bareasgi.http",
     "bareasgi.socket_messages",
+    "bareasgi.read_ahead",
+    "bareasgi.read_ahead",
     "bareasgi.connection",
     "bareasgi.websocket",
     "bareasgi.lifespan",

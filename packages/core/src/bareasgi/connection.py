@@ -3,25 +3,22 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
 
 from bareasgi.errors import WebSocketInternalError
+from bareasgi.read_ahead import ReadAhead
 from bareasgi.socket_messages import (
     ABNORMAL_CLOSURE,
     GOING_AWAY,
     NO_STATUS,
     NORMAL_CLOSURE,
+    RECEIVE,
     accept_message,
     close_message,
     misuse,
     send_message,
 )
-from bareasgi.tasks import settle, start_task
-from bareasgi.turns import BUSY, Turns
+from bareasgi.turns import BUSY, GLANCE, Turns
 from bareasgi.types import Headers, Message, Receive, Scope, Send, WebSocket
-
-GLANCE: Final = 0.05
-"""Seconds after which a handler that sends is looked after: does it receive as well?"""
 
 
 class Connection(WebSocket):
@@ -42,6 +39,8 @@ class Connection(WebSocket):
         "_ahead",
         "_code",
         "_glance",
+        "_has_begun",
+        "_is_kept",
         "_is_open",
         "_may_receive",
         "_on_lost",
@@ -59,15 +58,19 @@ class Connection(WebSocket):
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._is_open = False
-        # False before the connection is open, and while somebody does it.
-        self._may_receive = False
         self._turns = Turns()
-        self._on_lost: Callable[[], object] | None = None
+        self._ahead: ReadAhead | None = None
+        # An awaitable that is not written in Python may lose its message when the one
+        # who waits is cancelled: nobody waits for it directly.
+        self._is_kept = not hasattr(receive, "__code__")
         self._glance: asyncio.TimerHandle | None = None
-        self._ahead: asyncio.Task[Message] | None = None
+        self._on_lost: Callable[[], object] | None = None
         self._code: int | None = None
         self._reason: str | None = None
+        self._is_open = False
+        # Whether the handler has ever received, and may now do so by itself.
+        self._has_begun = False
+        self._may_receive = False
         self.is_accepted: bool = False
         self.is_disconnected: bool = False
         self.is_going_away: bool = False
@@ -89,32 +92,23 @@ class Connection(WebSocket):
         if self.is_accepted or self._code is not None:
             raise self._misuse("accepted")
         message = accept_message(self._scope, subprotocol, headers)
-        self.is_accepted = self._is_open = self._may_receive = True
+        self.is_accepted = self._is_open = True
         await self._deliver(message)
 
     async def receive(self) -> str | bytes | None:
         """Wait for the next message, or None when the connection is over."""
-        if self._may_receive:
-            self._may_receive = False
-            try:
-                message = await self._receive()
-            finally:
-                self._may_receive = self._is_open
-        elif not self._is_open:
-            if not self.is_accepted:
-                raise self._misuse("received from")
-            return None
-        elif self._ahead is not None:
-            message = await self._take_ahead(self._ahead)
-        else:
-            raise WebSocketInternalError("the socket is received from already")
-        if message["type"] != "websocket.receive":
-            self._disconnect(message)
-            return None
-        content: str | bytes | None = message.get("text")
-        if content is None:
-            content = message["bytes"]
-        return content
+        if not self._may_receive:
+            return await self._receive_ahead()
+        self._may_receive = False
+        try:
+            message = await self._receive()
+        finally:
+            self._may_receive = self._is_open
+        if message["type"] == RECEIVE:
+            text: str | None = message.get("text")
+            if text is not None:
+                return text
+        return self._content(message)
 
     async def send(self, content: str | bytes | bytearray | memoryview) -> None:
         """Send a message, text for a str and binary for the others."""
@@ -151,15 +145,11 @@ class Connection(WebSocket):
         if self._code is not None:
             return
         self._is_open = False
-        # Nobody receives before `accept`, but this may have to wait for the client too.
-        self._may_receive |= not self.is_accepted
         self._code, self._reason = code, reason
-        try:
-            # To a client that has left in between it need not be said.
-            with suppress(WebSocketInternalError):
-                await self._deliver(message)
-        finally:
-            self._may_receive = False
+        # To a client that has left in between it need not be said.
+        with suppress(WebSocketInternalError):
+            await self._deliver(message)
+        self._may_receive = False
 
     def watch(self, on_lost: Callable[[], object]) -> None:
         """Look after the client from now on, since the handler waits for something.
@@ -168,17 +158,14 @@ class Connection(WebSocket):
         """
         self._on_lost = on_lost
         self._turns.renew()
-        if self._turns.ready < 0:
+        if not self._has_begun or self._turns.ready < 0:
             self._look_later()
 
     async def end(self) -> asyncio.CancelledError | None:
         """Let go of what was begun beside the handler. Gives a cancellation of ours."""
         if self._glance is not None:
             self._glance.cancel()
-        if self._ahead is None:
-            return None
-        self._ahead.cancel()
-        return await settle(self._ahead)
+        return None if self._ahead is None else await self._ahead.end()
 
     async def _deliver(self, message: Message) -> None:
         """Send a message after those before it. Raises when the client has left."""
@@ -200,16 +187,38 @@ class Connection(WebSocket):
             self._look_later()
         return ready
 
-    async def _take_ahead(self, ahead: asyncio.Task[Message]) -> Message:
-        """Wait for the message that is being received, or was, since nobody did."""
-        self._ahead = None
-        try:
-            await asyncio.wait([ahead])
-        except asyncio.CancelledError:
-            self._ahead = ahead
-            raise
-        self._may_receive = self._is_open
-        return ahead.result()
+    async def _receive_ahead(self) -> str | bytes | None:
+        """Receive in another way than by oneself, or say why that cannot be."""
+        if not self._is_open:
+            if not self.is_accepted:
+                raise self._misuse("received from")
+            return None
+        if self._ahead is None and not self._is_kept:
+            if self._has_begun:
+                raise WebSocketInternalError("the socket is received from already")
+            self._has_begun = self._may_receive = True
+            return await self.receive()
+        self._has_begun = True
+        ahead = self._read_ahead()
+        message = await ahead.take()
+        if ahead.is_over:
+            self._ahead = None
+            self._may_receive = self._is_open and not self._is_kept
+        return self._content(message)
+
+    def _read_ahead(self) -> ReadAhead:
+        """Have somebody receive in place of the handler, or tell who does."""
+        self._may_receive = False
+        if self._ahead is None:
+            self._ahead = ReadAhead(self._receive, self._on_lost_ahead)
+        return self._ahead
+
+    def _content(self, message: Message) -> str | bytes | None:
+        if message["type"] != RECEIVE:
+            self._disconnect(message)
+            return None
+        content: str | bytes | None = message.get("text")
+        return message["bytes"] if content is None else content
 
     def _look_later(self) -> None:
         self._glance = asyncio.get_running_loop().call_later(GLANCE, self._look)
@@ -217,26 +226,22 @@ class Connection(WebSocket):
     def _look(self) -> None:
         """Receive one message ahead when the handler does not receive."""
         self._glance = None
-        if self._may_receive:
-            self._may_receive = False
-            self._ahead = start_task(self._receive_ahead())
+        if self._may_receive or self._is_kept or not self._has_begun:
+            self._read_ahead()
         self._turns.renew()
         if self._turns.ready < 0:
             self._look_later()
 
-    async def _receive_ahead(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
-            self._disconnect(message)
-            if self._turns.ready < 0 and self._on_lost is not None:
-                self._on_lost()
-        return message
+    def _on_lost_ahead(self, message: Message) -> None:
+        self._disconnect(message)
+        if self._turns.ready < 0 and self._on_lost is not None:
+            self._on_lost()
 
     def _disconnect(self, message: Message) -> None:
         """Take note that the connection has ended, and how."""
         self._is_open = self._may_receive = False
-        self._turns.renew()
         self.is_disconnected = True
+        self._turns.renew()
         if self._code is None:
             code: int | None = message.get("code")
             self._code = NO_STATUS if code is None else code

@@ -9,6 +9,9 @@ TURN_CHUNKS: Final = 16
 TURN_SECONDS: Final = 0.005
 """Who never waits gives way after so much, if it took so long."""
 
+GLANCE: Final = 0.05
+"""Seconds after which one who sends is looked after: does somebody receive?"""
+
 BUSY: Final = -1
 _WANTED: Final = -2
 

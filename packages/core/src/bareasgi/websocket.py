@@ -6,6 +6,7 @@ a task of its own, which is ours to cancel: when the server wants it, or `drain`
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from logging import Logger, getLogger
 from typing import Final, TypeAlias
@@ -33,6 +34,9 @@ from bareasgi.types import (
 )
 
 logger: Final[Logger] = getLogger(__name__)
+
+FAREWELL: Final = 0.5
+"""Seconds that a client has to take the close frame when the application ends."""
 
 FindSocket: TypeAlias = Callable[
     [str], tuple[WebSocketHandler | None, RouteMatches, Route | None]
@@ -153,7 +157,10 @@ class _Service:
             if self.is_cancelled:
                 raise
             if connection.is_going_away or connection.is_disconnected:
-                await connection.close()
+                # A client that does not read does not let the close frame pass either.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(FAREWELL):
+                        await connection.close()
             else:
                 await self._fail(RuntimeError("the handler was cancelled from within"))
         except Exception as error:  # noqa: BLE001 - whatever it is ends the connection
