@@ -76,6 +76,22 @@ async def test_the_program_of_the_article_echoes_until_the_client_leaves() -> No
     ]
 
 
+async def test_iterating_gives_message_after_message_until_the_client_leaves() -> None:
+    ended: list[int | None] = []
+
+    async def work(socket: WebSocket) -> None:
+        await echo(socket)
+        ended.append(socket.code)
+
+    async with web_socket(application(work), "/socket") as client:
+        for message in ("a", b"b", "", b""):
+            await client.send(message)
+            assert await client.receive() == message
+        client.close(4000)
+        await client.finished()
+    assert ended == [4000]
+
+
 async def test_a_handler_gets_scope_info_matches_and_the_route() -> None:
     app = Application(info={"name": "Ada"})
     seen: list[Any] = []

@@ -30,8 +30,7 @@ class Running:
         del self._stops[stop]
         if not self._stops:
             for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+                waiter.set_result(None)
             self._waiters.clear()
 
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - as asyncio.wait
