@@ -1,0 +1,1 @@
+"""Files, as bareasgi-static serves them."""
