@@ -5,9 +5,9 @@ a request: bareASGI with bareasgi-static, Starlette, Falcon, BlackSheep and baiz
 uvicorn, aiohttp and nginx on their own. Each is a process of its own on one core, and
 is asked by this one on another, over one connection for each case. They are asked in
 turn and in slices. All of it is done three times, and the worst of the three ratios to
-the best of those on uvicorn counts.
+the best of them, nginx apart, counts.
 
-The ratios to aiohttp and nginx are shown. These have the kernel send large files
+The ratios to aiohttp and nginx are shown beside it. These two have the kernel send large files
 (sendfile), without a copy, which an ASGI application has no way to ask uvicorn for:
 there every byte is copied out of the kernel and back into it. Where a server offers to
 send a file by its path, as granian does, bareasgi-static lets it. How much of the
