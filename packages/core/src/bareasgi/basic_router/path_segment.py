@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote
 from uuid import UUID
 
 from bareasgi.errors import ParseError
@@ -164,7 +163,7 @@ class PathSegment:
         is_match, _, _ = self.match(text)
         if not is_match or ("/" in text and not self.is_rest):
             raise ValueError(f"{text!r} does not fit the parameter {self.text!r}")
-        return quote(text, safe=_UNRESERVED + "/")
+        return _encode(text, _IN_PATH)
 
 
 _SOME_DAY: Final = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -180,10 +179,21 @@ def _check_format(form: str) -> None:
         ) from None
 
 
-_UNRESERVED: Final = "!$&'()*+,;=:@~"
-"""What RFC 3986, section 3.3, lets stand in a segment, beside letters and digits."""
+_IN_SEGMENT: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
+)
+"""What RFC 3986, section 3.3, lets stand in a segment as it is."""
+
+_IN_PATH: Final = _IN_SEGMENT | {*b"/"}
 
 
 def make_literal(text: str) -> str:
     """Percent-encode literal text for one segment."""
-    return quote(text, safe=_UNRESERVED)
+    return _encode(text, _IN_SEGMENT)
+
+
+def _encode(text: str, kept: frozenset[int]) -> str:
+    # urllib.parse, which has it too, takes a fifth of the time to import all of this.
+    return "".join(
+        chr(byte) if byte in kept else f"%{byte:02X}" for byte in text.encode()
+    )
