@@ -59,6 +59,7 @@ BENCHMARKS = [
     "benchmarks.compression",
     "benchmarks.cross_origin",
     "benchmarks.static_files",
+    "benchmarks.client",
     "benchmarks",
 ]
 

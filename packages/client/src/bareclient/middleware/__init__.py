@@ -1,0 +1,1 @@
+"""Middlewares for the client, with the signature of the server's."""

@@ -1,0 +1,1 @@
+"""The client, against scripted peers and applications in this process."""
