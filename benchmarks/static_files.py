@@ -7,8 +7,8 @@ is asked by this one on another, over one connection for each case. They are ask
 turn and in slices. All of it is done three times, and the worst of the three ratios to
 the best of them, nginx apart, counts.
 
-The ratios to aiohttp and nginx are shown beside it. These two have the kernel send large files
-(sendfile), without a copy, which an ASGI application has no way to ask uvicorn for:
+The ratios to aiohttp and nginx are shown beside it. These two have the kernel send
+large files (sendfile), without a copy, which no ASGI application can ask uvicorn for:
 there every byte is copied out of the kernel and back into it. Where a server offers to
 send a file by its path, as granian does, bareasgi-static lets it. How much of the
 kernel's work for 10 MiB is done in the time of the process depends on how TCP paces it.

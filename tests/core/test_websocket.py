@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
@@ -776,6 +777,27 @@ async def test_a_watch_that_fails_raises_where_the_handler_receives() -> None:
 
 
 # Out of order.
+
+
+async def test_an_accept_that_was_cancelled_before_it_was_sent_accepts_nothing() -> (
+    None
+):
+    async def work(socket: WebSocket) -> None:
+        # So long that whoever sends gives way first, and may be cancelled there.
+        began = time.monotonic()
+        while time.monotonic() - began < 0.02:
+            pass
+        accepting = asyncio.create_task(socket.accept())
+        await asyncio.sleep(0)
+        accepting.cancel()
+        await asyncio.wait([accepting])
+        assert accepting.cancelled()
+        with pytest.raises(WebSocketInternalError):
+            await socket.send("a")
+
+    async with web_socket(application(work), "/socket") as client:
+        await client.finished()
+    assert client.messages == [{"type": "websocket.close", "code": 1000}]
 
 
 async def test_nothing_goes_before_accept() -> None:

@@ -11,7 +11,6 @@ from bareasgi.socket_messages import (
     GOING_AWAY,
     NO_STATUS,
     NORMAL_CLOSURE,
-    RECEIVE,
     accept_message,
     close_message,
     misuse,
@@ -92,7 +91,7 @@ class Connection(WebSocket):
         if self.is_accepted or self._code is not None:
             raise self._misuse("accepted")
         message = accept_message(self._scope, subprotocol, headers)
-        self.is_accepted = self._is_open = True
+        self.is_accepted = True
         await self._deliver(message)
 
     async def receive(self) -> str | bytes | None:
@@ -104,7 +103,7 @@ class Connection(WebSocket):
             message = await self._receive()
         finally:
             self._may_receive = self._is_open
-        if message["type"] == RECEIVE:
+        if message["type"] == "websocket.receive":
             text: str | None = message.get("text")
             if text is not None:
                 return text
@@ -170,6 +169,7 @@ class Connection(WebSocket):
     async def _deliver(self, message: Message) -> None:
         """Send a message after those before it. Raises when the client has left."""
         await self._take_turn()
+        self._is_open = self._code is None
         try:
             await self._send(message)
         except OSError as error:
@@ -214,7 +214,7 @@ class Connection(WebSocket):
         return self._ahead
 
     def _content(self, message: Message) -> str | bytes | None:
-        if message["type"] != RECEIVE:
+        if message["type"] != "websocket.receive":
             self._disconnect(message)
             return None
         content: str | bytes | None = message.get("text")

@@ -7,9 +7,6 @@ from bareasgi.errors import WebSocketInternalError
 from bareasgi.sender import checked_headers
 from bareasgi.types import Headers, Message, Scope
 
-RECEIVE: Final = "websocket.receive"
-"""The type of what a client says. Any other message is its last."""
-
 NORMAL_CLOSURE: Final = 1000
 GOING_AWAY: Final = 1001
 NO_STATUS: Final = 1005
