@@ -60,6 +60,7 @@ BENCHMARKS = [
     "benchmarks.cross_origin",
     "benchmarks.static_files",
     "benchmarks.client",
+    "benchmarks.metrics",
     "benchmarks",
 ]
 

@@ -62,6 +62,10 @@ PLUGINS: Final = [
         ),
         info_key="bareasgi_jinja2.Jinja2TemplateProvider",
     ),
+    Plugin(
+        "prometheus",
+        lambda prometheus, app: prometheus.add_prometheus(app, exemplars=True),
+    ),
     Plugin("static", lambda static, app: static.add_static(app, HERE)),
 ]
 

@@ -1,6 +1,7 @@
 """What some servers can do beyond plain ASGI, and what happens where they cannot."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -343,6 +344,25 @@ async def test_trailers_go_before_a_path() -> None:
     )
     assert kinds(response)[-1] == TRAILERS
     assert response.body == b"a"
+
+
+@pytest.mark.parametrize("body", [bytes_writer(b"a"), None], ids=["known", "none"])
+async def test_a_callback_sees_that_a_known_body_could_not_be_sent(
+    body: Body | None,
+) -> None:
+    seen: list[BaseException | None] = []
+    app = answering(after_body(body, lambda: seen.append(sys.exception())))
+    error = BrokenPipeError("the client has left")
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        raise error
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    await app(scope, receive, send)
+    assert seen == [error]
 
 
 async def test_a_wrapped_body_closes_what_it_began() -> None:

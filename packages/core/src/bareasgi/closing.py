@@ -37,19 +37,29 @@ async def close_body(body: Body, iterator: AsyncIterator[bytes] | None = None) -
         await _close(body)
 
 
-async def call_back(callback: Callable[[], object]) -> asyncio.CancelledError | None:
-    """Call back, and give the cancellation that came meanwhile.
+def call_back(
+    callback: Callable[[], object],
+) -> Awaitable[asyncio.CancelledError | None] | None:
+    """Call back. If there is something to wait for give that, and None otherwise.
 
-    The response may be over because it was cancelled, and may be cancelled again. A
-    callback that waits does so in a task of its own, where that does not reach it.
+    It gives the cancellation that came meanwhile. The response may be over because it
+    was cancelled, and may be cancelled again. A callback that waits does so in a task
+    of its own, where that does not reach it.
     """
     try:
         result = callback()
     except Exception:
         logger.exception("a callback at the end of a body failed: %r", callback)
         return None
-    if not isawaitable(result):
+    # Most give nothing, and it takes long to find out that this cannot be awaited.
+    if result is None or not isawaitable(result):
         return None
+    return _wait(callback, result)
+
+
+async def _wait(
+    callback: Callable[[], object], result: Awaitable[object]
+) -> asyncio.CancelledError | None:
     task = start_task(_finish(callback, result))
     cancellation = await settle(task)
     if not task.done():

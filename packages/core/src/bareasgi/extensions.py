@@ -178,6 +178,7 @@ class WrappedBody:
             await close_body(self._body)
         finally:
             if self._callback is not None:
-                cancellation = await call_back(self._callback)
+                waiting = call_back(self._callback)
+                cancellation = await waiting if waiting is not None else None
         if cancellation is not None:
             raise cancellation

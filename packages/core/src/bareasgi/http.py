@@ -76,13 +76,15 @@ async def handle_http(
         scope["method"] in ("GET", "HEAD", "OPTIONS") or content.is_complete
     ):
         try:
-            for message in messages(scope, response)[0]:
-                await send(message)
+            try:
+                for message in messages(scope, response)[0]:
+                    await send(message)
+            finally:
+                # In here, so that the callbacks see why it is over.
+                if body is not None and body.callbacks:
+                    await body.aclose()
         except OSError as error:
             logger.debug("the client left: %r", error)
-        finally:
-            if body is not None and body.callbacks:
-                await body.aclose()
     else:
         watch = content.watcher()
         # Whether the upload can still be read is up to the handler's own references.

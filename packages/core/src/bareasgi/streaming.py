@@ -188,10 +188,15 @@ class BufferedBody(WriterBody):
 
     async def aclose(self) -> None:
         """Call what waits for the end of the response."""
-        await super().aclose()
+        if hasattr(self, "_iterator"):
+            await self._iterator.aclose()
         callbacks, self.callbacks = self.callbacks, ()
-        cancellations = [await call_back(callback) for callback in callbacks]
-        for cancellation in filter(None, cancellations):
+        cancellation = None
+        for callback in callbacks:
+            waiting = call_back(callback)
+            if waiting is not None:
+                cancellation = await waiting or cancellation
+        if cancellation is not None:
             raise cancellation
 
 
