@@ -18,10 +18,10 @@ from programs import free_port, on_port, request, running
 from repository import ROOT
 
 PACKAGE: Final = ROOT / "packages" / "prometheus"
-DEADLINE: Final = 30
+DEADLINE: Final = 45
 """Seconds that Prometheus may take to start, and to have seen enough."""
 
-SCRAPES: Final = 16
+SCRAPES: Final = 40
 """How often it has to scrape, twice a second, before it is asked."""
 
 PAUSE: Final = 0.05
