@@ -47,6 +47,7 @@ BUDGETS = {
     "lowest": 60,
     "wheels": 40,
     "bench": 1200,
+    "soak": 300,
 }
 
 # What only the newest Python at hand runs: servers, clients and the newcomer's commands
@@ -61,6 +62,7 @@ BENCHMARKS = [
     "benchmarks.static_files",
     "benchmarks.client",
     "benchmarks.metrics",
+    "benchmarks.idle_sockets",
     "benchmarks",
 ]
 
@@ -230,7 +232,8 @@ def together(session: nox.Session) -> None:
     groups = ["test", "server-tests", "types"] if is_newest else ["test"]
     install(session, PACKAGES.values(), *groups)
     left_out = [] if is_newest else [f"--ignore={path}" for path in NEWEST_ONLY]
-    run_pytest(session, "pytest", *left_out)
+    # In two processes, file by file: there is a lot to wait for.
+    run_pytest(session, "pytest", "-n2", "--dist=loadfile", *left_out)
 
 
 @nox.session
@@ -238,7 +241,8 @@ def together(session: nox.Session) -> None:
 def lowest(session: nox.Session, package: str) -> None:
     """A package's own tests with the lowest versions that it claims to work with."""
     install(session, with_siblings(PACKAGES[package]), "test", lowest=True)
-    run_pytest(session, "pytest", f"tests/{package}")
+    command = ["pytest", "-n2", "--dist=loadfile", f"tests/{package}"]
+    run_pytest(session, *command)
 
 
 @nox.session
@@ -273,6 +277,14 @@ def demo(session: nox.Session) -> None:
     # end at once on SIGTERM, and leave a server behind that holds the port.
     python = str(Path(session.bin, "python"))
     execv(python, [python, "examples/demo/app.py"])  # noqa: S606
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Two hundred clients of every kind for a minute, on each kind of server."""
+    install(session, PACKAGES.values(), "test", "server-tests")
+    env = {"SOAK_SECONDS": "60"}
+    run_pytest(session, "pytest", "-s", "tests/server/test_soak.py", env=env)
 
 
 # The budgets that the benchmarks check were set on this version.

@@ -230,6 +230,26 @@ async def test_an_upload_that_blocks_a_plain_answer_is_let_go() -> None:
     await call
 
 
+async def test_a_good_bye_to_a_client_that_does_not_read_is_given_up() -> None:
+    app = application()
+
+    @app.on_ws_request("/polite")
+    async def polite(
+        scope: Scope, info: Info, matches: RouteMatches, web_socket: WebSocket
+    ) -> None:
+        await web_socket.accept()
+        try:
+            while True:
+                await web_socket.send("more")
+        finally:
+            await web_socket.send("good-bye")
+
+    async with web_socket(app, "/polite", buffer=2) as client:
+        await client.blocked()
+        assert await app.drain(3)
+        await client.finished()
+
+
 async def test_drain_waits_no_longer_than_it_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -275,7 +275,9 @@ def test_a_wrong_option_is_refused_at_the_call(
         event_stream(source(), **options)
 
 
-@pytest.mark.parametrize("events", [[Event("x")], source, None], ids=repr)
+@pytest.mark.parametrize(
+    "events", [[Event("x")], source, None], ids=["list", "function", "None"]
+)
 def test_what_is_no_async_iterable_is_refused_at_the_call(events: Any) -> None:
     with pytest.raises(TypeError, match="events must be an async iterable"):
         event_stream(events)

@@ -103,7 +103,9 @@ def test_methods_as_a_plain_string_are_refused_with_what_to_write(methods: str) 
     assert f"{{{methods!r}}}" in str(caught.value)
 
 
-@pytest.mark.parametrize("methods", [set(), [], (), iter(())], ids=repr)
+@pytest.mark.parametrize(
+    "methods", [set(), [], (), iter(())], ids=["set", "list", "tuple", "iterator"]
+)
 def test_no_methods_are_refused_with_what_to_write(methods: Iterable[str]) -> None:
     with pytest.raises(ValueError, match=r"\{'GET'\}"):
         BasicHttpRouter().add(methods, "/", show)

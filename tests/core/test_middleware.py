@@ -434,7 +434,9 @@ async def test_a_handler_inside_a_chain_that_returns_nonsense_is_named(
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 @pytest.mark.parametrize(
-    "body", [None, text_writer("x"), text_writer("xyz", chunk_size=1)], ids=repr
+    "body",
+    [None, text_writer("x"), text_writer("xyz", chunk_size=1)],
+    ids=["none", "known", "chunked"],
 )
 async def test_a_header_list_that_was_returned_is_never_changed(
     count: int, body: Any

@@ -81,12 +81,6 @@ class Exchange(ABC):
 class Connection(ABC):
     """One connection, closed at the end of its block."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.reader = reader
-        self.writer = writer
-
     @abstractmethod
     async def request(
         self,
@@ -97,6 +91,28 @@ class Connection(ABC):
     ) -> Exchange:
         """Send a request; with content None its body is open for uploads."""
 
+    @abstractmethod
+    async def leave(self, how: str) -> None:
+        """Close the connection by FIN or RST, whatever waits on either side."""
+
+    async def __aenter__(self) -> Self:
+        """Give the connection."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.leave(FIN)
+
+
+class TcpConnection(Connection):
+    """A connection over TCP."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.reader = reader
+        self.writer = writer
+
     async def leave(self, how: str) -> None:
         """Close the connection by FIN or RST, whatever waits on either side."""
         if how == RST:
@@ -106,11 +122,3 @@ class Connection(ABC):
         self.writer.transport.abort()
         with suppress(OSError):
             await self.writer.wait_closed()
-
-    async def __aenter__(self) -> Self:
-        """Give the connection."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close it."""
-        await self.leave(FIN)

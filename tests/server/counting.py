@@ -25,6 +25,7 @@ class Record:
         closed: how often their `finally` ran.
         chunks: how many chunks were asked for.
         is_sending: a chunk was yielded, and its sending has not returned.
+        code: that a WebSocket was closed with; reason: what was said to it.
         gate: opened by a client; whoever passes it closes it again.
     """
 
@@ -33,6 +34,8 @@ class Record:
         self.closed = 0
         self.chunks = 0
         self.is_sending = False
+        self.code: int | None = None
+        self.reason: str | None = None
         self.gate = asyncio.Event()
 
     @contextmanager

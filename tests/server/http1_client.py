@@ -8,15 +8,15 @@ from .clients import (
     LOOKS,
     NOTHING,
     PAUSE,
-    Connection,
     CutError,
     Exchange,
     Fields,
     Head,
+    TcpConnection,
 )
 
 
-class Http1Connection(Connection):
+class Http1Connection(TcpConnection):
     """A connection of HTTP/1.1: one exchange after the other."""
 
     async def request(
@@ -99,7 +99,13 @@ class Http1Exchange(Exchange):
         return data
 
     async def upload(self, data: bytes, *, is_last: bool = False) -> None:
-        """Send more of the request's body, and wait until the server makes room."""
+        """Send more of the request's body, and wait until the server makes room.
+
+        After a change of protocol the bytes are sent as they are.
+        """
+        if self._head is not None and self._head.status == 101:
+            await self.connection.send(data)
+            return
         chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         await self.connection.send(chunk + (b"0\r\n\r\n" if is_last else b""))
 

@@ -25,18 +25,18 @@ from .clients import (
     LOOKS,
     NOTHING,
     PAUSE,
-    Connection,
     CutError,
     Exchange,
     Fields,
     Head,
+    TcpConnection,
 )
 
 LARGEST_WINDOW: Final = 2**31 - 1
 FRAME: Final = 16384
 
 
-class Http2Connection(Connection):
+class Http2Connection(TcpConnection):
     """A connection of HTTP/2: any number of exchanges at once.
 
     Attributes:

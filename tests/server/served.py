@@ -2,7 +2,8 @@
 
 Clients name their streams in the path, `/ticks/{name}`. `/counters/{name}` then tells
 how often that stream's body began and was closed, beside the tasks, descriptors and
-memory of the process; `POST /gate/{name}` lets a waiting body or handler go on.
+memory of the process; `POST /gate/{name}` lets a waiting body or handler go on. The
+WebSockets of `served_sockets.py` do the same.
 """
 
 import asyncio
@@ -25,12 +26,14 @@ from bareasgi import (
     RouteMatches,
     Scope,
     bytes_writer,
+    read_ahead,
     text_reader,
     text_writer,
 )
 from bareasgi.testing import checked
 
 from .counting import CALL, RECORDS, Call, Process, count_descriptors, resident_bytes
+from .served_sockets import SOCKETS
 
 logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 logger = logging.getLogger("served")
@@ -38,6 +41,9 @@ logger.setLevel(logging.INFO)
 
 CHUNK = bytes(65536)
 PLAIN = [(b"content-type", b"text/plain")]
+# A test cannot wait for half a minute.
+read_ahead.PATIENCE = 0.3  # type: ignore[misc]
+
 MADE_BY_MIDDLEWARE = (b"x-middleware", b"ran")
 
 
@@ -304,6 +310,10 @@ async def pushing(
     return 200, PLAIN, text_writer("look what comes beside me"), pushes
 
 
+for template, socket_handler in SOCKETS.items():
+    app.ws_router.add(template, socket_handler)
+
+
 # What the tests ask about.
 
 
@@ -313,6 +323,13 @@ async def open_gate(
 ) -> HttpResponse:
     RECORDS[matches["name"]].gate.set()
     return 204
+
+
+@app.on_http_request({"POST"}, "/drain")
+async def drain(
+    scope: Scope, info: Info, matches: RouteMatches, content: Content
+) -> HttpResponse:
+    return 204 if await app.drain() else 500
 
 
 @app.on_http_request({"GET"}, "/counters/{name}")
@@ -325,6 +342,8 @@ async def counters(
         "closed": record.closed,
         "chunks": record.chunks,
         "is_sending": record.is_sending,
+        "code": record.code,
+        "reason": record.reason,
         "calls": Process.calls - 1,  # less this one
         "unclosed": Process.unclosed,
         "tasks": len(asyncio.all_tasks()),
@@ -343,14 +362,16 @@ async def application(
     send: Callable[[Any], Awaitable[None]],
 ) -> None:
     """Hold the application to the protocol, and count the calls of it that run."""
-    if scope["type"] != "http":
+    if scope["type"] == "lifespan":
         await checked_app(scope, receive, send)
         return
     call = Call()
     CALL.set(call)
     Process.calls += 1
+    # The server's own `receive` is to be met, and not the checker's around it.
+    is_impatient = scope["path"].startswith("/impatient")
     try:
-        await checked_app(scope, receive, send)
+        await (app if is_impatient else checked_app)(scope, receive, send)
     finally:
         Process.calls -= 1
         Process.unclosed += call.bodies

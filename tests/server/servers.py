@@ -10,16 +10,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from .clients import LOOKS, PAUSE, Connection, Head
-from .commands import COMMANDS, Certificate, Ports
+from .clients import LOOKS, NOTHING, PAUSE, Connection, Fields, Head
+from .commands import COMMANDS, DRAINING, Certificate, Ports
 from .http1_client import connect_http1
 from .http2_client import connect_http2
+from .http3_client import connect_http3
+from .socket_client import Socket, open_socket
 
 DEADLINE: Final = 10.0
 """Seconds that anything may take; it takes far less than a tenth of them."""
@@ -36,6 +39,18 @@ HTTP1: Final = (
 HTTP2: Final = ("hypercorn h2", "hypercorn h2-tls", "granian h2")
 ALL: Final = (*HTTP1, *HTTP2)
 """What tests are run with: a kind of server, and a version of HTTP."""
+
+OVER_TCP: Final = (
+    *ALL,
+    "hypercorn-uvloop h1",
+    "hypercorn-uvloop h2-tls",
+    "daphne h1",
+)
+EVERY: Final = (*OVER_TCP, "hypercorn-h3 h3")
+"""What plain requests are made to, and plain streams."""
+
+SOCKETS: Final = (*HTTP1, "hypercorn h2", "hypercorn-uvloop h1")
+"""Where there are WebSockets. The two kinds of uvicorn have different libraries."""
 
 
 # What the application, or the framework below it, writes to a log when it fails: its
@@ -61,6 +76,8 @@ class Counters(NamedTuple):
     closed: int
     chunks: int
     is_sending: bool
+    code: int | None
+    reason: str | None
     calls: int
     unclosed: int
     tasks: int
@@ -85,7 +102,7 @@ class Server:
         self.descriptors = sys.maxsize
         self.log_path = folder / f"{kind}.log"
         for attempt in range(1, ATTEMPTS + 1):
-            self.ports = Ports(*free_ports(2))
+            self.ports = Ports(*free_ports(3))
             self.process = self._start()
             try:
                 self._wait_until_ready()
@@ -97,7 +114,7 @@ class Server:
                 break
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        command = COMMANDS[self.kind](self.ports, self.certificate)
+        command = (COMMANDS | DRAINING)[self.kind](self.ports, self.certificate)
         with self.log_path.open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", *command, "server.served:application"],
@@ -238,10 +255,29 @@ class Endpoint:
                 return await connect_http2(
                     ports.tls, context, has_wide_windows=has_wide_windows
                 )
+            case "h3":
+                return await connect_http3(ports.quic, self.server.certificate.chain)
             case _:
                 return await connect_http2(
                     ports.plain, has_wide_windows=has_wide_windows
                 )
+
+    @asynccontextmanager
+    async def socket(
+        self, path: str, *, subprotocols: Sequence[str] = (), headers: Fields = NOTHING
+    ) -> AsyncGenerator[Socket]:
+        """Ask for a WebSocket on a connection of its own."""
+        async with (
+            asyncio.timeout(DEADLINE),
+            open_socket(
+                await self.connect(),
+                path,
+                is_http2=self.is_http2,
+                subprotocols=subprotocols,
+                headers=headers,
+            ) as socket,
+        ):
+            yield socket
 
     def new_name(self) -> str:
         """Make a name that no other stream has."""

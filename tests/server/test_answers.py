@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from .clients import CutError, Exchange, Head
-from .servers import ALL, DEADLINE, Endpoint, troubles
+from .servers import DEADLINE, EVERY, OVER_TCP, Endpoint, troubles
 
-every_endpoint = pytest.mark.parametrize("endpoint", ALL, indirect=True)
+every_endpoint = pytest.mark.parametrize("endpoint", EVERY, indirect=True)
 
 SHOWN = b"{'name': 'bar', 'id': 12, 'created': datetime.datetime(2020, 1, 31, 0, 0)}"
 
@@ -63,6 +63,8 @@ async def test_every_server_gives_the_same_answer(
     body: bytes,
     allow: bytes | None,
 ) -> None:
+    if (endpoint.protocol, method) == ("h3", "HEAD"):
+        pytest.skip("aioquic, as a client, waits for a body of the length")
     head, received = await request(endpoint, method, path)
     assert head.status == status
     assert head.get(b"content-type") == content_type
@@ -170,7 +172,8 @@ TARGETS = {
 }
 
 
-@every_endpoint
+# hypercorn's listener for HTTP/3 does not survive a path that it cannot decode.
+@pytest.mark.parametrize("endpoint", OVER_TCP, indirect=True)
 @pytest.mark.troubled
 @pytest.mark.parametrize(
     "target", [pytest.param(target, id=name) for name, target in TARGETS.items()]

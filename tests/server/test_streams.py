@@ -7,7 +7,7 @@ import pytest
 
 from .clients import RST, CutError, Exchange
 from .http2_client import Http2Connection
-from .servers import ALL, DEADLINE, HTTP1, Endpoint
+from .servers import ALL, DEADLINE, EVERY, HTTP1, Endpoint
 
 MEBIBYTE: Final = 2**20
 MEMORY: Final = 16 * MEBIBYTE
@@ -16,7 +16,7 @@ PIECE: Final = bytes(MEBIBYTE)
 every_endpoint = pytest.mark.parametrize("endpoint", ALL, indirect=True)
 
 
-@every_endpoint
+@pytest.mark.parametrize("endpoint", EVERY, indirect=True)
 async def test_a_ticking_stream_arrives_tick_by_tick(endpoint: Endpoint) -> None:
     server, name = endpoint.server, endpoint.new_name()
     async with asyncio.timeout(DEADLINE), await endpoint.connect() as connection:
@@ -26,7 +26,8 @@ async def test_a_ticking_stream_arrives_tick_by_tick(endpoint: Endpoint) -> None
             assert await exchange.chunk() == b"tick %d\n" % number
             assert (await server.counters(name)).chunks == number
             await server.open_gate(name)
-    await server.until_at_rest(name)
+    if endpoint.protocol != "h3":  # hypercorn does not tell that the client left
+        await server.until_at_rest(name)
 
 
 @every_endpoint
