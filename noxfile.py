@@ -66,6 +66,9 @@ BENCHMARKS = [
     "benchmarks",
 ]
 
+# In two processes, file by file: there is much to wait for.
+IN_TWO = ["pytest", "-n2", "--dist=loadfile"]
+
 HELLO_WORLD = """
 import asyncio
 from bareasgi import Application, text_writer
@@ -194,8 +197,10 @@ def tests(session: nox.Session, package: str) -> None:
     chosen = PACKAGES[package]
     install(session, with_siblings(chosen), "test")
     data = WORK / f"{package}.coverage-{session.python}"
-    run = ["coverage", "run", f"--data-file={data}", "-m", "pytest"]
-    run_pytest(session, *run, f"tests/{package}", env=measured(chosen))
+    env = {**measured(chosen), "COVERAGE_FILE": str(data)}
+    # The gate is for all Pythons together, in the session below.
+    gathered = ["--cov", "--cov-report=", "--cov-fail-under=0"]
+    run_pytest(session, *IN_TWO, *gathered, f"tests/{package}", env=env)
     if not session.posargs:
         session.notify(f"coverage({package})")
 
@@ -232,8 +237,7 @@ def together(session: nox.Session) -> None:
     groups = ["test", "server-tests", "types"] if is_newest else ["test"]
     install(session, PACKAGES.values(), *groups)
     left_out = [] if is_newest else [f"--ignore={path}" for path in NEWEST_ONLY]
-    # In two processes, file by file: there is a lot to wait for.
-    run_pytest(session, "pytest", "-n2", "--dist=loadfile", *left_out)
+    run_pytest(session, *IN_TWO, *left_out)
 
 
 @nox.session
@@ -241,8 +245,7 @@ def together(session: nox.Session) -> None:
 def lowest(session: nox.Session, package: str) -> None:
     """A package's own tests with the lowest versions that it claims to work with."""
     install(session, with_siblings(PACKAGES[package]), "test", lowest=True)
-    command = ["pytest", "-n2", "--dist=loadfile", f"tests/{package}"]
-    run_pytest(session, *command)
+    run_pytest(session, *IN_TWO, f"tests/{package}")
 
 
 @nox.session

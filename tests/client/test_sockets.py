@@ -78,6 +78,9 @@ async def test_a_peer_is_read_no_faster_than_anyone_wants() -> None:
             writer.write(bytes(100_000))
             await writer.drain()
             sent.append(number)
+        # What is still on its way would be lost when the peer hangs up.
+        writer.close()
+        await writer.wait_closed()
 
     async with listening(fast) as peer, asyncio.timeout(DEADLINE):
         stream = await SocketBackend().connect_tcp("127.0.0.1", peer.port)
