@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from programs import free_port
 
 from .clients import LOOKS, NOTHING, PAUSE, Connection, Fields, Head
 from .commands import COMMANDS, DRAINING, Certificate, Ports
@@ -102,7 +103,7 @@ class Server:
         self.descriptors = sys.maxsize
         self.log_path = folder / f"{kind}.log"
         for attempt in range(1, ATTEMPTS + 1):
-            self.ports = Ports(*free_ports(3))
+            self.ports = Ports(free_port(), free_port(), free_port())
             self.process = self._start()
             try:
                 self._wait_until_ready()
@@ -282,12 +283,3 @@ class Endpoint:
     def new_name(self) -> str:
         """Make a name that no other stream has."""
         return f"stream-{next(self.server.names)}"
-
-
-def free_ports(number: int) -> list[int]:
-    """Find loopback ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from programs import free_port
 
 DEADLINE: Final = 30.0
 MIB: Final = 1024 * 1024
@@ -80,12 +81,6 @@ config = Config()
 config.bind = ["127.0.0.1:PORT"]
 asyncio.run(serve(app, config))
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -1,20 +1,24 @@
 """Starts the programs of this repository as a reader does, and talks to them."""
 
 import http.client
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from repository import ROOT
 
 DEFAULT_PORT = 9009
+
+# How many each process of a run of the tests gives away in turn.
+PORTS: Final = 5_000
 
 
 class Answer(NamedTuple):
@@ -25,11 +29,29 @@ class Answer(NamedTuple):
     body: bytes
 
 
+def _own_ports() -> Iterator[int]:
+    """Ports that no other process of this run of the tests gives away.
+
+    They are below those that the system gives to clients, else a connection of another
+    test may take one before the program that it is meant for.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_000 + worker % 4 * PORTS
+    start = os.getpid() * 101 % PORTS
+    for number in itertools.count(start):
+        yield first + number % PORTS
+
+
+_ports: Final = _own_ports()
+
+
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of the loopback interface that nobody listens on; another at each call."""
+    for port in _ports:
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            break
+    return port
 
 
 def on_port(source: str, port: int) -> str:
