@@ -13,12 +13,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
+from hashlib import sha256
 from os import environ, execv
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,12 @@ BUDGETS = {
     "wheels": 40,
     "bench": 1200,
     "soak": 300,
+    "clients": 90,
+    "graphene": 20,
 }
+
+# What needs more than Python, or an environment of its own, and is run by a session.
+OWN_SESSION = ["tests/clients", "tests/graphene"]
 
 # What only the newest Python at hand runs: servers, clients and the newcomer's commands
 # take long, and what they show does not depend on the Python version.
@@ -62,8 +69,33 @@ BENCHMARKS = [
     "benchmarks.static_files",
     "benchmarks.client",
     "benchmarks.metrics",
+    "benchmarks.graphql",
     "benchmarks.idle_sockets",
     "benchmarks",
+]
+
+# What the programs in tests/clients import. The client of the older protocol, which is
+# no longer developed, needs this version of graphql.
+NODE_PACKAGES = [
+    "@apollo/client",
+    "@urql/core",
+    "graphql@16",
+    "graphql-http",
+    "graphql-sse",
+    "graphql-ws",
+    "rxjs",
+    "subscriptions-transport-ws",
+    "wonka",
+    "ws",
+]
+
+# graphene asks for an older graphql-core than it needs: nothing is installed with it.
+GRAPHENE = [
+    "graphene",
+    "graphql-relay",
+    "python-dateutil<3",
+    "six",
+    "typing-extensions",
 ]
 
 # In two processes, file by file: there is much to wait for.
@@ -173,7 +205,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Both type checkers, strict: packages as installed, and what supports tests."""
-    install(session, PACKAGES.values(), "test", "server-tests", "types")
+    groups = [*test_groups(*PACKAGES.values()), "server-tests", "types"]
+    install(session, PACKAGES.values(), *groups)
     modules = [package.module for package in PACKAGES.values()]
     # Code may depend on the version, so the oldest and the newest are both checked.
     for python in (PYTHONS[0], PYTHONS[-1]):
@@ -195,7 +228,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session, package: str) -> None:
     """A package's own tests beside what it declares and nothing else."""
     chosen = PACKAGES[package]
-    install(session, with_siblings(chosen), "test")
+    install(session, with_siblings(chosen), *test_groups(chosen))
     data = WORK / f"{package}.coverage-{session.python}"
     env = {**measured(chosen), "COVERAGE_FILE": str(data)}
     # The gate is for all Pythons together, in the session below.
@@ -234,17 +267,18 @@ def coverage(session: nox.Session, package: str) -> None:
 def together(session: nox.Session) -> None:
     """All packages in one environment, and every test there is."""
     is_newest = session.python == newest_python()
-    groups = ["test", "server-tests", "types"] if is_newest else ["test"]
-    install(session, PACKAGES.values(), *groups)
-    left_out = [] if is_newest else [f"--ignore={path}" for path in NEWEST_ONLY]
-    run_pytest(session, *IN_TWO, *left_out)
+    others = ["server-tests", "types"] if is_newest else []
+    install(session, PACKAGES.values(), *test_groups(*PACKAGES.values()), *others)
+    left_out = [*OWN_SESSION, *([] if is_newest else NEWEST_ONLY)]
+    run_pytest(session, *IN_TWO, *(f"--ignore={path}" for path in left_out))
 
 
 @nox.session
 @each_package
 def lowest(session: nox.Session, package: str) -> None:
     """A package's own tests with the lowest versions that it claims to work with."""
-    install(session, with_siblings(PACKAGES[package]), "test", lowest=True)
+    groups = test_groups(PACKAGES[package])
+    install(session, with_siblings(PACKAGES[package]), *groups, lowest=True)
     run_pytest(session, *IN_TWO, f"tests/{package}")
 
 
@@ -269,6 +303,45 @@ def wheels(session: nox.Session) -> None:
         session.run("uv", "pip", "check", f"--python={python}")
         session.run(python, "-c", f"import {package.module}", external=True)
         session.run(python, "-c", HELLO_WORLD, external=True, log=False)
+
+
+@nox.session(default="CI" in environ)
+def clients(session: nox.Session) -> None:
+    """GraphQL clients of others, in Node, and the audits of graphql-http."""
+    install(session, PACKAGES.values(), "test", "server-tests")
+    packages = WORK / "node"
+    if shutil.which("npm"):
+        quiet = ["--no-audit", "--no-fund", "--no-package-lock", f"--prefix={packages}"]
+        session.run("npm", "install", *quiet, *NODE_PACKAGES, external=True)
+    env = {"NODE_PACKAGES": str(packages)}
+    run_pytest(session, "pytest", "tests/clients", env=env)
+
+
+@nox.session(default="CI" in environ)
+def graphene(session: nox.Session) -> None:
+    """Schemas of graphene, which no installer would put beside our graphql-core."""
+    install(session, with_siblings(PACKAGES["graphql"]), "test")
+    session.install("--no-deps", *GRAPHENE)
+    run_pytest(session, "pytest", "tests/graphene")
+
+
+@nox.session(venv_backend="none", default=False)
+def vendor(session: nox.Session) -> None:
+    """Copies the files of npm packages that ours are shipped with, unchanged.
+
+    A vendored/manifest.json beside them lists package, version, file and SHA-256. A
+    file that has another sum is an error, and nothing is copied: whoever wrote a new
+    version into the manifest looks at the file, and writes the sum it has.
+    """
+    for manifest in sorted(Path().glob("packages/*/src/*/*/vendored/manifest.json")):
+        copies: dict[Path, bytes] = {}
+        for package in json.loads(manifest.read_text(encoding="utf-8")):
+            for file, content in npm_files(session, package):
+                if sha256(content).hexdigest() != file["sha256"]:
+                    session.error(f"{file['name']}: {sha256(content).hexdigest()}")
+                copies[manifest.parent / file["name"]] = content
+        for path, content in copies.items():
+            path.write_bytes(content)
 
 
 @nox.session(default=False)
@@ -354,6 +427,21 @@ def wheel(session: nox.Session, package: Package) -> Path:
     return next(out.glob("*.whl"))
 
 
+def npm_files(
+    session: nox.Session, package: dict[str, Any]
+) -> list[tuple[dict[str, str], bytes]]:
+    """What a manifest lists of an npm package, each with its bytes."""
+    name = f"{package['package']}@{package['version']}"
+    pack = ["npm", "pack", "--silent", f"--pack-destination={WORK}", name]
+    packed: Any = session.run(*pack, silent=True, external=True)
+    with tarfile.open(WORK / packed.strip()) as archive:
+        return [
+            (file, member.read())
+            for file in package["files"]
+            if (member := archive.extractfile(f"package/{file['path']}"))
+        ]
+
+
 def with_siblings(package: Package) -> list[Package]:
     """A package after all packages of this tree that it depends on."""
     needed = {package.distribution}
@@ -361,6 +449,13 @@ def with_siblings(package: Package) -> list[Package]:
         if other.distribution in needed:
             needed |= {canonicalize_name(each.name) for each in other.dependencies}
     return [other for other in PACKAGES.values() if other.distribution in needed]
+
+
+def test_groups(*packages: Package) -> list[str]:
+    """The dependency groups with what the tests of packages need."""
+    groups = nox.project.load_toml("pyproject.toml")["dependency-groups"]
+    own = [f"{package.name}-tests" for package in packages]
+    return ["test", *(group for group in own if group in groups)]
 
 
 def at_lower_bound(requirement: Requirement) -> str:

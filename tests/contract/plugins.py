@@ -53,7 +53,14 @@ def no_variables(scope: Scope, info: Info, matches: RouteMatches) -> dict[str, A
     return {}
 
 
+def add_hello(graphql: Any, app: Application) -> object:
+    """Add a schema of graphql-core, which comes with the package."""
+    build_schema = import_module("graphql").build_schema
+    return graphql.add_graphql(app, build_schema("type Query { hello: String }"))
+
+
 PLUGINS: Final = [
+    Plugin("graphql", add_hello),
     Plugin("cors", lambda cors, app: cors.add_cors(app, allow_origins={ORIGIN})),
     Plugin(
         "jinja2",

@@ -58,8 +58,8 @@ SOCKETS: Final = (*HTTP1, "hypercorn h2", "hypercorn-uvloop h1")
 # own records, the checker's, and tracebacks and warnings that name its files. A server
 # has failures of its own, and may tell of them long after, when it collects garbage.
 TROUBLE: Final = re.compile(
-    r"^(?:WARNING|ERROR|CRITICAL) (?:bareasgi|served)\b.*|.*ProtocolError.*"
-    r"|.*(?:site-packages|src)/bareasgi/.*|.*/served\.py.*"
+    r"^(?:WARNING|ERROR|CRITICAL) (?:bareasgi|served)(?:_|\b).*|.*ProtocolError.*"
+    r"|.*(?:site-packages|src)/bareasgi(?:_\w+)?/.*|.*/served\.py.*"
     r"|.*coroutine '(?!TCPServer\.).*' was never awaited.*",
     re.MULTILINE,
 )

@@ -1,0 +1,70 @@
+"""Reads what an HTTP request asks for, from its query string or its body."""
+
+from typing import Final
+
+from bareasgi import Content, ContentTooLarge, Scope, bytes_reader
+from bareasgi_graphql.errors import RequestError
+from bareasgi_graphql.request import (
+    GraphQLRequest,
+    Loads,
+    content_type,
+    parse_json,
+    request_from_query_string,
+    requests_from,
+)
+
+READING: Final = ("GET", "HEAD")
+"""The methods that change nothing (RFC 9110, section 9.2.1)."""
+
+
+class Reader:
+    """Reads requests.
+
+    Attributes:
+        max_bytes: of a body, None for any number.
+        batch: how many operations a list may have, 0 for no lists.
+    """
+
+    def __init__(self, *, max_bytes: int | None, batch: int, loads: Loads) -> None:
+        self.max_bytes: int | None = max_bytes
+        self.batch: int = batch
+        self._loads = loads
+
+    async def read(
+        self, scope: Scope, content: Content
+    ) -> GraphQLRequest | list[GraphQLRequest]:
+        """Read one request, or a batch.
+
+        Raises RequestError for what cannot be understood, and for what a page of a
+        foreign site could send: a browser does not ask us first about a form, as text
+        or multipart, nor about a body without a type, but does about JSON (Fetch
+        standard, section 3.3.5).
+        """
+        if scope["method"] in READING:
+            return request_from_query_string(scope["query_string"], self._loads)
+        media_type = content_type(scope["headers"])
+        if media_type not in (b"application/json", b"application/graphql"):
+            raise RequestError(
+                "The content type must be application/json or application/graphql,"
+                " in UTF-8",
+                415,
+            )
+        try:
+            body = await bytes_reader(content, max_bytes=self.max_bytes)
+            text = body.decode()
+        except ContentTooLarge:
+            raise RequestError(
+                f"The request is longer than {self.max_bytes} bytes", 413
+            ) from None
+        except UnicodeDecodeError:
+            raise RequestError("The request is not in UTF-8") from None
+        if media_type == b"application/graphql":
+            return GraphQLRequest(text)
+        return requests_from(parse_json(text, self._loads), self.batch)
+
+    async def read_one(self, scope: Scope, content: Content) -> GraphQLRequest:
+        """Read one request, and raise RequestError for a batch, too."""
+        request = await self.read(scope, content)
+        if isinstance(request, list):
+            raise RequestError("A batch cannot be sent to an event stream")
+        return request
