@@ -283,7 +283,7 @@ def _cached_ariadne(schema: GraphQLSchema) -> AsgiApplication:
         return parsed(data["query"])
 
     return AriadneGraphQL(
-        schema, query_parser=find, query_validator=lru_cache(validate)
+        schema, query_parser=find, query_validator=cast(Any, lru_cache(validate))
     )
 
 
