@@ -47,11 +47,11 @@ _ports: Final = _own_ports()
 
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on; another at each call."""
-    for port in _ports:
+    while True:
+        port = next(_ports)
         with suppress(OSError):
             socket.create_server(("127.0.0.1", port)).close()
-            break
-    return port
+            return port
 
 
 def on_port(source: str, port: int) -> str:
