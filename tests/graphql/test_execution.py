@@ -15,6 +15,7 @@ from bareasgi.testing import http_request
 from bareasgi_graphql import Limits, add_graphql, graphql_handler
 from bareasgi_graphql.errors import RequestError, Result
 from bareasgi_graphql.execution import Engine
+from bareasgi_graphql.incremental_formats import IncrementalFormat
 from bareasgi_graphql.request import GraphQLRequest
 
 SDL = """
@@ -256,7 +257,8 @@ async def test_what_is_cancelled_below_is_a_failure_and_no_cancellation() -> Non
     assert await results(engine, "{ one }") == [failure]
 
 
-async def test_a_query_that_is_cancelled_is_cancelled() -> None:
+@pytest.mark.parametrize("is_in_parts", [False, True])
+async def test_a_query_that_is_cancelled_is_cancelled(*, is_in_parts: bool) -> None:
     is_waiting = asyncio.Event()
 
     async def wait(info: GraphQLResolveInfo) -> None:
@@ -265,7 +267,14 @@ async def test_a_query_that_is_cancelled_is_cancelled() -> None:
 
     schema = build_schema("type Query { one: Int }")
     engine = graphql_handler(schema, root_value={"one": wait}).engine
-    task = asyncio.create_task(results(engine, "{ one }"))
+    operation = engine.operation(GraphQLRequest("{ one }"))
+    task: asyncio.Task[object]
+    if is_in_parts:
+        form: IncrementalFormat = "incrementalSpec=v0.2"
+        running = engine.result_or_payloads(operation, {}, {}, {}, form)
+        task = asyncio.create_task(running)
+    else:
+        task = asyncio.create_task(engine.result(operation, {}, {}, {}))
     async with asyncio.timeout(10):
         await is_waiting.wait()
     task.cancel()
@@ -352,6 +361,17 @@ def test_an_operation_that_is_not_there_is_refused(
 ) -> None:
     with pytest.raises(RequestError):
         make_engine().operation(GraphQLRequest(query, name))
+
+
+async def test_what_is_too_deep_for_a_type_of_the_application_is_refused() -> None:
+    def measure(value: dict[str, Any]) -> dict[str, Any]:
+        return measure(value)
+
+    schema = build_schema("input Deep { a: Int } type Query { one(deep: Deep): Int }")
+    schema.type_map["Deep"].out_type = measure  # type: ignore[attr-defined]
+    query = "query ($deep: Deep) { one(deep: $deep) }"
+    [result] = await results(graphql_handler(schema).engine, query, deep={"a": 1})
+    assert result == {"errors": [{"message": "Variable values are nested too deeply."}]}
 
 
 async def test_what_is_nested_too_deeply_is_refused() -> None:

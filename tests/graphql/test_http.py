@@ -398,6 +398,22 @@ async def test_a_schema_without_mutations_has_none() -> None:
     assert (answer.status, answer.json.keys()) == (400, {"errors"})
 
 
+async def test_a_query_string_that_is_too_long_is_a_414() -> None:
+    answer = await get(make_app(), query="{ hello }", extensions=" " * 1024 * 1024)
+    assert (answer.status, answer.json.keys()) == (414, {"errors"})
+
+
+async def test_a_result_that_is_nested_too_deeply_is_refused() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    app = Application()
+    schema = build_schema("scalar Json type Query { deep: Json }")
+    add_graphql(app, schema, root_value={"deep": value})
+    answer = await post(app, "{ deep }")
+    assert (answer.status, answer.json.keys()) == (400, {"errors"})
+
+
 async def test_a_batch_is_off_unless_it_is_wanted() -> None:
     body = json.dumps([{"query": "{ hello }"}]).encode()
     answer = await ask(make_app(), "POST", content_type=JSON, body=body)

@@ -55,4 +55,5 @@ def test_importing_loads_only_what_is_declared() -> None:
         "bareasgi_graphql",
         "bareutils",
         "graphql",
+        "multipart",
     }

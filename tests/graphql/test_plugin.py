@@ -27,8 +27,12 @@ MODERN = "graphql-transport-ws"
 
 def test_the_public_names_are_those_of_the_documentation() -> None:
     assert sorted(bareasgi_graphql.__all__) == [
+        "DataLoader",
+        "DocumentsError",
         "GraphQL",
+        "GraphQLUpload",
         "Limits",
+        "Upload",
         "add_graphql",
         "add_graphql_next",
         "graphql_handler",

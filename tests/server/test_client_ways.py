@@ -406,7 +406,13 @@ class Way:
         return Client(
             base_url=f"{self.url}/",
             transport=transport,
-            **{"timeout": PATIENT, **options},
+            # tinyproxy closes a connection after its answer and does not say so before:
+            # the next request may be on its way already.
+            **{
+                "timeout": PATIENT,
+                "retries": 2 if self.kind == "tinyproxy" else 0,
+                **options,
+            },
         )
 
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
+from os import PathLike
 from typing import Any, Final, cast
 
 from graphql import GraphQLSchema, MiddlewareManager, assert_valid_schema
 
+from bareasgi_graphql.answering import Answers
 from bareasgi_graphql.event_stream import EventStreams
 from bareasgi_graphql.execution import Engine, MakeContext
 from bareasgi_graphql.handler import GraphQL
@@ -15,6 +17,7 @@ from bareasgi_graphql.masking import FormatError, Masking
 from bareasgi_graphql.reading import Reader
 from bareasgi_graphql.request import Dumps, Loads
 from bareasgi_graphql.response import HttpStatus
+from bareasgi_graphql.trusted import load_documents
 from bareasgi_graphql.web_socket import OnConnect, web_socket_handler
 
 DEFAULT_LIMITS: Final = Limits()
@@ -28,6 +31,7 @@ def graphql_handler(
     middleware: Sequence[Callable[..., Any]] | MiddlewareManager | None = None,
     graphiql: bool = True,
     subscriptions: bool = True,
+    uploads: bool = False,
     batch: int = 0,
     introspection: bool = True,
     limits: Limits = DEFAULT_LIMITS,
@@ -35,6 +39,8 @@ def graphql_handler(
     format_error: FormatError | None = None,
     http_status: HttpStatus = "2025",
     cache: int = 1000,
+    persisted: int = 0,
+    documents: str | PathLike[str] | None = None,
     on_connect: OnConnect | None = None,
     allowed_origins: Iterable[str] | None = None,
     ping_interval: float | None = 10,
@@ -60,18 +66,31 @@ def graphql_handler(
     "2026" has 294 for a partial answer and 422 for one that is not valid. `cache` is
     how many documents are kept parsed and validated, of 512 KiB of text together.
 
+    `uploads` has files taken, as the GraphQL multipart request convention sends them:
+    then a request may also be `multipart/form-data`. `persisted` is how many documents
+    are kept for clients that send their hashes (Apollo's automatic persisted queries),
+    0 for none. `documents` is a folder of trusted documents, or a manifest: they are
+    parsed and validated here, clients send their ids, as `documentId` or in the
+    extension `persistedQuery`, and nothing else is run. No limit of a document holds
+    for them.
+
     `on_connect(scope, info, payload)`, sync or async, sees a WebSocket's
     `connection_init`: a mapping goes into the acknowledgement, False or an HttpError
     closes the socket with 4403. A page of another origin may use sockets and event
     streams only if it is one of `allowed_origins`. `ping_interval` is in seconds, None
     for neither pings nor keep-alive comments.
 
-    Raises TypeError for a schema that is none and for options of the wrong types, and
-    ValueError for values out of range. A schema that is not valid is a TypeError too.
+    Raises TypeError for a schema that is none or not valid and for options of the wrong
+    types, ValueError for values out of range, and DocumentsError, which is one, for
+    trusted documents that cannot be read or are not valid.
     """
     if not isinstance(cast(object, limits), Limits):
         raise TypeError(
             f"limits must be a set of them: write Limits(depth=20), not {limits!r}"
+        )
+    if documents is not None and persisted:
+        raise ValueError(
+            "with trusted documents no others are kept: leave out persisted"
         )
     engine = Engine(
         _schema(schema),
@@ -84,6 +103,8 @@ def graphql_handler(
             mask=mask_errors, format_error=format_error, limit=limits.errors
         ),
         cache=_not_negative("cache", cache),
+        persisted=_not_negative("persisted", persisted),
+        documents=None if documents is None else load_documents(documents),
     )
     if http_status not in ("2025", "2026"):
         raise ValueError(f"http_status must be '2025' or '2026', not {http_status!r}")
@@ -106,19 +127,23 @@ def graphql_handler(
             engine, allowed_origins=origins, keepalive=ping_interval, dumps=dumps
         )
     reader = Reader(
-        max_bytes=limits.body, batch=_not_negative("batch", batch), loads=loads
+        limits, uploads=uploads, batch=_not_negative("batch", batch), loads=loads
     )
-    return GraphQL(
+    answers = Answers(
         engine,
-        reader,
-        web_socket=web_socket,
-        streams=streams,
+        subscriptions=subscriptions,
         allowed_origins=origins,
-        graphiql=graphiql,
-        introspection=introspection,
         http_status=http_status,
         keepalive=ping_interval,
         dumps=dumps,
+    )
+    return GraphQL(
+        reader,
+        answers,
+        web_socket=web_socket,
+        streams=streams,
+        graphiql=graphiql,
+        introspection=introspection,
     )
 
 

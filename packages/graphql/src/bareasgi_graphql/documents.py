@@ -12,12 +12,18 @@ from graphql import (
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    Source,
+    SourceLocation,
+    parse,
     specified_rules,
     validate,
 )
 
 from bareasgi_graphql.errors import RequestError
 from bareasgi_graphql.limits import TOO_DEEP, Limits, parse_bounded
+from bareasgi_graphql.persisted import PersistedQueries
+from bareasgi_graphql.request import GraphQLRequest
+from bareasgi_graphql.trusted import DocumentsError, trusted_identity
 
 Kind = Literal["query", "mutation", "subscription"]
 """What an operation does."""
@@ -76,6 +82,8 @@ class Documents:
         *,
         introspection: bool,
         size: int,
+        persisted: int = 0,
+        trusted: Mapping[str, Source] | None = None,
     ) -> None:
         self._schema = schema
         self._limits = limits
@@ -86,6 +94,26 @@ class Documents:
         self._size = size
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._kept_length = 0
+        self._persisted = PersistedQueries(persisted)
+        self._sources = trusted
+        self._trusted = {
+            identity: self._trust(source)
+            for identity, source in (trusted or {}).items()
+        }
+
+    def find(self, request: GraphQLRequest) -> Document:
+        """Find the document of a request, which may have but its id.
+
+        Raises RequestError as `get` does, and when there is no document with the id.
+        With trusted documents there are no others.
+        """
+        query, extensions = request.query, request.extensions
+        if self._sources is None:
+            return self.get(self._persisted.text(query, extensions))
+        identity = trusted_identity(
+            self._sources, query, request.document_id, extensions
+        )
+        return self._trusted[identity]
 
     def get(self, text: str) -> Document:
         """Parse and validate a document, unless it is known.
@@ -113,11 +141,25 @@ class Documents:
             oldest, _ = self._kept.popitem(last=False)
             self._kept_length -= len(oldest)
 
+    def _trust(self, source: Source) -> Document:
+        """Parse and validate a document of our own, which no limit holds for."""
+        try:
+            return self._validated(parse(source))
+        except RequestError as refused:
+            error = refused.errors[0]
+            line, column = (error.locations or [SourceLocation(1, 1)])[0]
+            raise DocumentsError(
+                f"{source.name}:{line}:{column}: {error.message}"
+            ) from refused
+
     def _make(self, text: str) -> Document:
         try:
             node = parse_bounded(text, self._limits)
         except GraphQLSyntaxError as error:
             raise RequestError([error.with_traceback(None)], None) from None
+        return self._validated(node)
+
+    def _validated(self, node: DocumentNode) -> Document:
         errors = validate(
             self._schema,
             node,

@@ -19,6 +19,7 @@ from bareasgi import (
     EVENT_STREAM_HEADERS,
     Body,
     Event,
+    FullHttpResponse,
     Headers,
     HttpError,
     HttpResponse,
@@ -35,7 +36,14 @@ from bareasgi_graphql.execution import Engine
 from bareasgi_graphql.masking import MASKED
 from bareasgi_graphql.request import Dumps, GraphQLRequest, query_fields
 from bareasgi_graphql.reservations import RESERVED_FOR, OperationStream, Reservations
-from bareasgi_graphql.response import ANSWERS, EVENT_STREAM, JSON, acceptable, encoded
+from bareasgi_graphql.response import (
+    ANSWERS,
+    EVENT_STREAM,
+    JSON,
+    ResultStream,
+    acceptable,
+    encoded,
+)
 
 logger: Final[Logger] = getLogger(__name__)
 
@@ -58,19 +66,21 @@ _ALLOW_POST: Final[Headers] = [(b"allow", b"POST")]
 
 
 def event_stream_response(
-    results: AsyncGenerator[Result, None],
+    results: ResultStream,
     *,
     dumps: Dumps = json.dumps,
     keepalive: float | None = KEEP_ALIVE,
-) -> HttpResponse:
+) -> FullHttpResponse:
     """Make the response that streams the results of one operation.
 
     This is the mode of distinct connections: the client leaves to stop the operation,
-    which closes the results. They must not have begun: when the response is never sent
-    there is nothing to close. An operation that cannot be run is one result without
-    `data`, for a browser's `EventSource` can read nothing but an event stream.
+    which closes the results. They are closed, too, when the response is never sent. An
+    operation that cannot be run is one result without `data`, for a browser's
+    `EventSource` can read nothing but an event stream.
     """
-    return _response(_events(results, dumps), keepalive)
+    status, headers, body = _response(_events(results, dumps), keepalive)
+    # Results that never begin may have something to close all the same.
+    return status, headers, after_body(body, results.aclose), None
 
 
 class EventStreams:
@@ -211,7 +221,7 @@ class EventStreams:
 
 
 async def _events(
-    results: AsyncGenerator[Result, None], dumps: Dumps, identity: str | None = None
+    results: ResultStream, dumps: Dumps, identity: str | None = None
 ) -> AsyncGenerator[Event, None]:
     """Make the events of an operation, with its id where a stream has several."""
 

@@ -9,6 +9,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
+    Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager
@@ -22,23 +23,33 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     MiddlewareManager,
+    Source,
 )
 
 from bareasgi import Info, RouteMatches, Scope
 from bareasgi_graphql.documents import Document, Documents, Kind, max_errors
 from bareasgi_graphql.errors import RequestError, Result
 from bareasgi_graphql.executor import (
+    Build,
     Executor,
     build,
     build_for_events,
     create_source,
     execute_event,
 )
+from bareasgi_graphql.incremental import (
+    PacedExecutor,
+    Payloads,
+    execute_incrementally,
+)
+from bareasgi_graphql.incremental_formats import IncrementalFormat
 from bareasgi_graphql.limits import Limits
 from bareasgi_graphql.masking import Masking
 from bareasgi_graphql.request import GraphQLRequest
 
 logger: Final[Logger] = getLogger(__name__)
+
+_build_incremental: Final[Build] = cast(Any, PacedExecutor).build
 
 # As graphql-core says it, where it finds out by itself.
 _TOO_DEEP: Final = "Variable values are nested too deeply."
@@ -67,6 +78,7 @@ class Engine:
     Attributes:
         schema: what is run.
         limits: how much clients may ask for.
+        is_incremental: whether the schema has answers in parts.
     """
 
     def __init__(
@@ -80,9 +92,14 @@ class Engine:
         introspection: bool,
         masking: Masking,
         cache: int,
+        persisted: int = 0,
+        documents: Mapping[str, Source] | None = None,
     ) -> None:
         self.schema: GraphQLSchema = schema
         self.limits: Limits = limits
+        self.is_incremental: bool = any(
+            schema.get_directive(name) is not None for name in ("defer", "stream")
+        )
         self._make_context = context
         self._root_value = root_value
         if middleware is not None and not isinstance(middleware, MiddlewareManager):
@@ -91,7 +108,12 @@ class Engine:
         self._hide_suggestions = not introspection
         self._masking = masking
         self._documents = Documents(
-            schema, limits, introspection=introspection, size=cache
+            schema,
+            limits,
+            introspection=introspection,
+            size=cache,
+            persisted=persisted,
+            trusted=documents,
         )
 
     def operation(self, request: GraphQLRequest) -> Operation:
@@ -100,7 +122,7 @@ class Engine:
         Raises RequestError when it cannot be: the document is over a limit or not
         valid, or has no such operation.
         """
-        document = self._documents.get(request.query)
+        document = self._documents.find(request)
         kind = document.kind(request.operation_name)
         return Operation(request, document, kind)
 
@@ -125,10 +147,35 @@ class Engine:
             except asyncio.CancelledError as error:
                 raise _self_cancelled(error) from error
             except TimeoutError:
-                raise RequestError(
-                    f"The operation took over {self.limits.query_timeout} seconds"
-                ) from None
+                raise self._too_slow() from None
         return self._formatted(executed)
+
+    async def result_or_payloads(
+        self,
+        operation: Operation,
+        scope: Scope,
+        info: Info,
+        matches: RouteMatches,
+        form: IncrementalFormat,
+    ) -> Result | Payloads:
+        """Run a query or a mutation, in parts if it asks for that.
+
+        Raises what `result` raises. Whoever gets payloads closes them.
+        """
+        context = await self._context(scope, info, matches)
+        executor = self._executor(operation, context, _build_incremental)
+        try:
+            executed = await execute_incrementally(
+                cast(Any, executor),
+                self._masking,
+                form,
+                query_timeout=self.limits.query_timeout,
+            )
+        except asyncio.CancelledError as error:
+            raise _self_cancelled(error) from error
+        except TimeoutError:
+            raise self._too_slow() from None
+        return executed if isinstance(executed, Payloads) else self._formatted(executed)
 
     async def results(
         self, operation: Operation, scope: Scope, info: Info, matches: RouteMatches
@@ -143,7 +190,7 @@ class Engine:
                 yield await self.result(operation, scope, info, matches)
                 return
             context = await self._context(scope, info, matches)
-            executor = self._executor(operation, context)
+            executor = self._executor(operation, context, build_for_events)
             source = create_source(executor)
             if isawaitable(source):
                 source = await source
@@ -163,10 +210,11 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whatever it is ends the operation
             yield self.refusal(_failure(error))
 
-    def _executor(self, operation: Operation, context: object) -> Executor:
+    def _executor(
+        self, operation: Operation, context: object, make: Build = build
+    ) -> Executor:
         """Get ready to run. Raises RequestError for variables that do not fit."""
         request = operation.request
-        make = build_for_events if operation.kind == "subscription" else build
         try:
             executor = make(
                 self.schema,
@@ -196,12 +244,15 @@ class Engine:
         except GraphQLError as error:
             raise RequestError([error]) from None
 
+    def _too_slow(self) -> RequestError:
+        return RequestError(
+            f"The operation took over {self.limits.query_timeout} seconds"
+        )
+
     def _formatted(self, executed: ExecutionResult) -> Result:
         result: Result = {"data": executed.data}
         if executed.errors:
             result["errors"] = self._masking.formatted(executed.errors)
-        if executed.extensions:
-            result["extensions"] = executed.extensions
         return result
 
 

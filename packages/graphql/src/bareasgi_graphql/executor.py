@@ -52,13 +52,14 @@ class _SubscriptionExecutor(execution.Executor[object]):
         )
 
 
-_Build: TypeAlias = Callable[..., Executor | list[GraphQLError]]
+Build: TypeAlias = Callable[..., Executor | list[GraphQLError]]
+"""Makes an executor, or tells why there is none."""
 
-build: Final[_Build] = cast(Any, execution.Executor).build
-"""Makes the executor for a query or a mutation, or tells why there is none."""
+build: Final[Build] = cast(Any, execution.Executor).build
+"""For a query or a mutation."""
 
-build_for_events: Final[_Build] = cast(Any, _SubscriptionExecutor).build
-"""Makes the executor for a subscription, or tells why there is none."""
+build_for_events: Final[Build] = cast(Any, _SubscriptionExecutor).build
+"""For a subscription."""
 
 create_source: Final[
     Callable[[Executor], MaybeAwaitable[AsyncIterable[object] | ExecutionResult]]

@@ -33,6 +33,8 @@ class Limits:
 
     Attributes:
         body: bytes of a request's body, 1 MiB.
+        upload: bytes of a request's body with files, 16 MiB.
+        files: of such a request, 20.
         document: bytes of a document in UTF-8, 64 KiB.
         tokens: of a document, comments among them, 1,000.
         depth: of fields within fields, 10: `{ a { b } }` has 2. What is below
@@ -53,6 +55,8 @@ class Limits:
     """
 
     body: int | None = MIB
+    upload: int | None = 16 * MIB
+    files: int | None = 20
     document: int | None = 64 * 1024
     tokens: int | None = 1_000
     depth: int | None = 10

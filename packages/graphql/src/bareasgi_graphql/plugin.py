@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
 from typing import Any, Final, cast
 
 from graphql import GraphQLSchema, MiddlewareManager
@@ -41,6 +42,7 @@ def add_graphql(
     middleware: Sequence[Callable[..., Any]] | MiddlewareManager | None = None,
     graphiql: bool = True,
     subscriptions: bool = True,
+    uploads: bool = False,
     batch: int = 0,
     introspection: bool = True,
     limits: Limits = DEFAULT_LIMITS,
@@ -48,6 +50,8 @@ def add_graphql(
     format_error: FormatError | None = None,
     http_status: HttpStatus = "2025",
     cache: int = 1000,
+    persisted: int = 0,
+    documents: str | PathLike[str] | None = None,
     on_connect: OnConnect | None = None,
     allowed_origins: Iterable[str] | None = None,
     ping_interval: float | None = 10,
@@ -69,6 +73,7 @@ def add_graphql(
         middleware=middleware,
         graphiql=graphiql,
         subscriptions=subscriptions,
+        uploads=uploads,
         batch=batch,
         introspection=introspection,
         limits=limits,
@@ -76,6 +81,8 @@ def add_graphql(
         format_error=format_error,
         http_status=http_status,
         cache=cache,
+        persisted=persisted,
+        documents=documents,
         on_connect=on_connect,
         allowed_origins=allowed_origins,
         ping_interval=ping_interval,

@@ -1,9 +1,12 @@
 """Reads what an HTTP request asks for, from its query string or its body."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from bareasgi import Content, ContentTooLarge, Scope, bytes_reader
 from bareasgi_graphql.errors import RequestError
+from bareasgi_graphql.limits import Limits
 from bareasgi_graphql.request import (
     GraphQLRequest,
     Loads,
@@ -12,6 +15,7 @@ from bareasgi_graphql.request import (
     request_from_query_string,
     requests_from,
 )
+from bareasgi_graphql.uploads import has_preflight, read_uploads
 
 READING: Final = ("GET", "HEAD")
 """The methods that change nothing (RFC 9110, section 9.2.1)."""
@@ -25,8 +29,12 @@ class Reader:
         batch: how many operations a list may have, 0 for no lists.
     """
 
-    def __init__(self, *, max_bytes: int | None, batch: int, loads: Loads) -> None:
-        self.max_bytes: int | None = max_bytes
+    def __init__(
+        self, limits: Limits, *, uploads: bool, batch: int, loads: Loads
+    ) -> None:
+        self.max_bytes: int | None = limits.body
+        self._limits = limits
+        self._uploads = uploads
         self.batch: int = batch
         self._loads = loads
 
@@ -61,6 +69,37 @@ class Reader:
         if media_type == b"application/graphql":
             return GraphQLRequest(text)
         return requests_from(parse_json(text, self._loads), self.batch)
+
+    def takes_files(self, scope: Scope) -> bool:
+        """Tell whether a request is a form with files, and may be one."""
+        return (
+            self._uploads
+            and scope["method"] not in READING
+            and content_type(scope["headers"]) == b"multipart/form-data"
+        )
+
+    @asynccontextmanager
+    async def read_files(
+        self, scope: Scope, content: Content
+    ) -> AsyncGenerator[GraphQLRequest | list[GraphQLRequest], None]:
+        """Read a request, or a batch, whose files are there until the block ends.
+
+        Raises RequestError as `read` does, and for a form that a page of a foreign site
+        could have sent.
+        """
+        if not has_preflight(scope["headers"]):
+            raise RequestError(
+                "A form must have the header graphql-require-preflight, and not empty"
+            )
+        async with read_uploads(
+            scope,
+            content,
+            max_bytes=self._limits.upload,
+            max_text=self._limits.body,
+            max_files=self._limits.files,
+            loads=self._loads,
+        ) as value:
+            yield requests_from(value, self.batch)
 
     async def read_one(self, scope: Scope, content: Content) -> GraphQLRequest:
         """Read one request, and raise RequestError for a batch, too."""

@@ -27,16 +27,18 @@ class GraphQLRequest(NamedTuple):
     """One operation that a client wants to be run.
 
     Attributes:
-        query: the document.
+        query: the document, None if it is asked for by its id.
         operation_name: which of the document's operations; None if there is but one.
         variables: their values by name, or None.
         extensions: what the client adds to the protocol, or None.
+        document_id: the id of a trusted document, or None.
     """
 
-    query: str
+    query: str | None
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
+    document_id: str | None = None
 
 
 def request_from(value: object) -> GraphQLRequest:
@@ -51,8 +53,11 @@ def request_from(value: object) -> GraphQLRequest:
         raise RequestError("A request must be a JSON object")
     parameters = cast(dict[str, Any], value)
     query = parameters.get("query")
-    if not isinstance(query, str):
+    if query is not None and not isinstance(query, str):
         raise RequestError("The parameter 'query' must be a string with a document")
+    document_id = parameters.get("documentId")
+    if document_id is not None and not isinstance(document_id, str):
+        raise RequestError("The parameter 'documentId' must be a string or null")
     name = parameters.get("operationName")
     if name is not None and not isinstance(name, str):
         raise RequestError("The parameter 'operationName' must be a string or null")
@@ -62,11 +67,18 @@ def request_from(value: object) -> GraphQLRequest:
         raise RequestError("The parameter 'variables' must be an object or null")
     if extensions is not None and not isinstance(extensions, dict):
         raise RequestError("The parameter 'extensions' must be an object or null")
+    if (
+        query is None
+        and document_id is None
+        and "persistedQuery" not in (extensions or ())
+    ):
+        raise RequestError("The parameter 'query' must be a string with a document")
     return GraphQLRequest(
         query,
         name or None,
         cast(dict[str, Any] | None, variables),
         cast(dict[str, Any] | None, extensions),
+        document_id,
     )
 
 

@@ -5,9 +5,8 @@ whether the operation was run. `application/json` is 200 for every well-formed r
 since any other status may come from a proxy.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from typing import Final, Literal, Protocol, TypeAlias
 
 from bareasgi import FullHttpResponse, Header, Headers, bytes_writer
 from bareasgi.negotiation import accepted_media_type
@@ -29,27 +28,15 @@ OK: Final = 200
 PARTIAL_SUCCESS: Final = 294
 UNPROCESSABLE_CONTENT: Final = 422
 
-_SHORT: Final = 256
 
+class ResultStream(Protocol):
+    """Results that come one after the other, and that have to be closed."""
 
-class Accepted(NamedTuple):
-    """What a client accepts.
+    def __aiter__(self) -> AsyncIterator[Result]: ...
 
-    Attributes:
-        answer: the type of an answer in one piece, None if it accepts neither.
-        has_streams: whether it accepts an event stream.
-        prefers_html: whether it would rather have a page, as browsers do.
-    """
-
-    answer: bytes | None
-    has_streams: bool
-    prefers_html: bool
-
-
-def accepted(headers: Headers) -> Accepted:
-    """Find out what a client accepts. What it came to is kept: clients say the same."""
-    accept = b",".join([value for name, value in headers if name == b"accept"])
-    return _known(accept) if len(accept) <= _SHORT else _parse(accept)
+    def aclose(self) -> Awaitable[None]:
+        """End it, wherever it is, even if it has not begun."""
+        ...
 
 
 def acceptable(headers: Headers, offered: Iterable[bytes]) -> bytes | None:
@@ -127,15 +114,3 @@ def _response(
 ) -> FullHttpResponse:
     fields: list[Header] = [(b"content-type", media_type), *headers]
     return status, fields, bytes_writer(encoded(result, dumps)), None
-
-
-def _parse(accept: bytes) -> Accepted:
-    headers = [(b"accept", accept)] if accept else []
-    return Accepted(
-        acceptable(headers, ANSWERS),
-        acceptable(headers, (EVENT_STREAM,)) is not None,
-        acceptable(headers, (*ANSWERS, EVENT_STREAM, HTML)) == HTML,
-    )
-
-
-_known: Final = lru_cache(maxsize=128)(_parse)
