@@ -1155,3 +1155,43 @@ class Wire:
             await asyncio.Event().wait()
         if self._raises is not None and len(self.sent) > self._raises_after:
             raise self._raises
+
+
+async def test_a_handler_that_refuses_late_leaves_nobody_else_receiving() -> None:
+    app = Application()
+    is_looked_after = asyncio.Event()
+
+    async def receive() -> Message:
+        if calls.pop():
+            return {"type": "websocket.connect"}
+        is_looked_after.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def reason() -> AsyncIterator[bytes]:
+        for part in (b"not ", b"you"):
+            await asyncio.sleep(0)
+            yield part
+
+    async def refuse(
+        scope: Scope, info: Info, matches: RouteMatches, web_socket: WebSocket
+    ) -> None:
+        await is_looked_after.wait()
+        raise HttpError(403, reason())
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app.ws_router.add("/", refuse)
+    calls = [False, False, False, True]
+    sent: list[Message] = []
+    scope = {
+        "type": "websocket",
+        "path": "/",
+        "headers": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+    async with asyncio.timeout(10):
+        await checked(app)(scope, receive, send)
+    assert sent[0]["status"] == 403
+    assert b"".join(each.get("body", b"") for each in sent) == b"not you"

@@ -69,7 +69,8 @@ async def handle_websocket(
     )
     cancellation = None
     if not task.done():
-        service.connection.watch(task.cancel)
+        if not service.is_refusing:
+            service.connection.watch(task.cancel)
         running.add(service.stop)
         try:
             await asyncio.wait([task])
@@ -134,6 +135,7 @@ class _Service:
         connection: what the handler has of it.
         task: the one that `run` runs in, ours to cancel.
         is_cancelled: whether the server has cancelled the call of the application.
+        is_refusing: whether the handshake is answered, and the handler has ended.
     """
 
     task: asyncio.Task[None]
@@ -147,6 +149,7 @@ class _Service:
         self._running = running
         self.connection: Connection = Connection(scope, receive, send)
         self.is_cancelled: bool = False
+        self.is_refusing: bool = False
 
     async def run(self, handle: Callable[[], Awaitable[None]]) -> None:
         """Run the handler to its end, and close what it left open."""
@@ -157,10 +160,7 @@ class _Service:
             if self.is_cancelled:
                 raise
             if connection.is_going_away or connection.is_disconnected:
-                # A client that does not read does not let the close frame pass either.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(FAREWELL):
-                        await connection.close()
+                await self._close()
             else:
                 await self._fail(RuntimeError("the handler was cancelled from within"))
         except Exception as error:  # noqa: BLE001 - whatever it is ends the connection
@@ -169,7 +169,15 @@ class _Service:
             else:
                 await self._fail(error)
         else:
-            await connection.close()
+            await self._close()
+
+    async def _close(self) -> None:
+        """Close, if it is open, and do not wait for it when the application ends."""
+        is_waited_for = not self.connection.is_going_away
+        # A client that does not read does not let the close frame pass either.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if is_waited_for else FAREWELL):
+                await self.connection.close()
 
     def stop(self) -> None:
         """Cancel the handler: the application is about to end."""
@@ -186,6 +194,10 @@ class _Service:
         elif "websocket.http.response" not in (self._scope.get("extensions") or ()):
             await self.connection.close()
         else:
+            # The response is watched in its own way: nobody else may receive.
+            self.is_refusing = True
+            if (cancellation := await self.connection.end()) is not None:
+                raise cancellation
             # The handshake is a GET request, and gets the response to one.
             scope = {**self._scope, "method": "GET"}
             response = (
