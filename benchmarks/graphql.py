@@ -1,13 +1,15 @@
-"""A small query, and a thousand subscriptions: `python -m benchmarks.graphql [quick]`.
+"""Queries, answers in parts and subscriptions: `python -m benchmarks.graphql [quick]`.
 
-The query comes as JSON by POST and is answered with JSON. What counts is the ratio to
-`graphql.execute` alone, called with a document that was parsed and validated before,
+A small query comes as JSON by POST and is answered with JSON. What counts is the ratio
+to `graphql.execute` alone, called with a document that was parsed and validated before,
 and whose result goes nowhere. Beside bareASGI with bareasgi-graphql run strawberry with
 its caches for documents, and ariadne, which has none; for information also an
 application written by hand, which reads, executes, writes and checks nothing, and
 ariadne with caches put into its hooks. All serve one schema, with the same resolvers.
 
-Then each sends events to a thousand subscriptions on ten WebSockets.
+Then a trusted document is compared with one that is kept. A list of ten thousand items
+is streamed: how soon the first one is sent counts, and how much memory all of them
+take. At last each package sends events to a thousand subscriptions on ten WebSockets.
 
 All run as those of the other benchmarks do. Of three runs the worst counts. The exit
 status is 1 when a target was missed. A package that is missing, or a wrong answer, ends
@@ -43,25 +45,24 @@ from bareasgi_graphql import add_graphql
 from benchmarks import report
 from benchmarks.cases import (
     AsgiApplication,
-    Case,
     Receive,
     Scope,
     Send,
-    scope_for,
 )
 from benchmarks.driver import (
     BASELINE,
     FULL,
     QUICK,
     Plan,
-    Server,
     Timing,
-    WrongAnswerError,
     measure,
     running,
     verify,
 )
+from benchmarks.graphql_documents import TRUSTED, documents
+from benchmarks.graphql_query import DOCUMENT, JSON, VARIABLES, query_case, verify_data
 from benchmarks.graphql_schema import Market, core_schema, make_schema
+from benchmarks.graphql_stream import ITEMS, Streamed, stream
 from benchmarks.subscribers import ALL, Subscribers
 
 TARGET: Final = 1.35
@@ -69,6 +70,15 @@ TARGET: Final = 1.35
 
 PEER_TARGETS: Final[Mapping[str, float]] = {"strawberry": 1.9, "ariadne": 8.0}
 """How many times as fast as these we are at least."""
+
+TRUSTED_TARGET: Final = 1.05
+"""The highest ratio of a trusted document to one that was sent and is kept."""
+
+FIRST_ITEM: Final = 5.0
+"""The most milliseconds from a resolver's first item until it is sent."""
+
+MEMORY: Final = 1024.0
+"""The most KiB that a streamed list takes, a tenth of what its items have."""
 
 EVENTS: Final = 8_000.0
 """The fewest events in a second of CPU."""
@@ -81,32 +91,6 @@ _BY_HAND: Final = "by hand, no checks"
 _CACHED: Final = "ariadne, cached by hand"
 _ALONE: Final = "graphql.execute alone"
 
-_DOCUMENT: Final = """\
-query Hero($id: ID!) {
-  hero(id: $id) {
-    id
-    name
-    friends {
-      id
-      name
-    }
-  }
-}
-"""
-_VARIABLES: Final = {"id": "1000"}
-_DATA: Final[Mapping[str, Any]] = {
-    "hero": {
-        "id": "1000",
-        "name": "Luke Skywalker",
-        "friends": [
-            {"id": "1002", "name": "Han Solo"},
-            {"id": "1003", "name": "Leia Organa"},
-            {"id": "2001", "name": "R2-D2"},
-        ],
-    }
-}
-_JSON: Final = [(b"content-type", b"application/json")]
-
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
@@ -116,19 +100,15 @@ def main(arguments: Sequence[str]) -> int:
     distributions = ["bareasgi-graphql", "graphql-core", "strawberry-graphql"]
     _say(report.machine([*distributions, "ariadne", "starlette"]))
     is_reached = _report_queries(asyncio.run(_queries(plan)))
+    is_reached += _report_documents(asyncio.run(documents(plan, _RUNS)))
+    is_reached += _report_stream([asyncio.run(stream()) for _ in range(_RUNS)])
     is_reached += _report_events([asyncio.run(_events(plan)) for _ in range(_RUNS)])
     return 0 if all(is_reached) else 1
 
 
 def _report_queries(runs: Sequence[Mapping[str, Timing]]) -> list[bool]:
     _say("\nA small query: CPU per request, ratio in each run")
-    for name in runs[0]:
-        figures = "".join(
-            f"{run[name].ratio:9.2f} ±{run[name].spread:.2f}" for run in runs
-        )
-        microseconds = sorted(run[name].microseconds for run in runs)[_RUNS // 2]
-        label = _ALONE if name == BASELINE else name
-        _say(f"  {label:<24}{microseconds:>9.1f} us{figures}")
+    _show(runs, _ALONE)
     worst = max(run[report.OURS].ratio for run in runs)
     is_reached = [_verdict(f"ratio to {_ALONE}", worst, TARGET, worst <= TARGET)]
     for peer, target in PEER_TARGETS.items():
@@ -136,6 +116,30 @@ def _report_queries(runs: Sequence[Mapping[str, Timing]]) -> list[bool]:
         what = f"times as fast as {peer}"
         is_reached.append(_verdict(what, worst, target, worst >= target))
     return is_reached
+
+
+def _report_documents(runs: Sequence[Mapping[str, Timing]]) -> list[bool]:
+    _say("\nThe same, by documents that bareASGI has: ratio to one that is kept")
+    _show(runs, "kept, sent in full")
+    worst = max(run[TRUSTED].ratio for run in runs)
+    what = "ratio of a trusted document to one that is kept"
+    return [_verdict(what, worst, TRUSTED_TARGET, worst <= TRUSTED_TARGET)]
+
+
+def _report_stream(runs: Sequence[Streamed]) -> list[bool]:
+    _say(f"\n@stream of {ITEMS:,} items of 1 KiB, in each run")
+    for name, figures in {
+        "ms to the first": [f"{run.first * 1e3:.2f}" for run in runs],
+        "us of CPU an item": [f"{run.item * 1e6:.1f}" for run in runs],
+        "KiB of memory": [f"{run.memory / 1024:,.0f}" for run in runs],
+    }.items():
+        _say(f"  {name:<24}" + "".join(f"{figure:>12}" for figure in figures))
+    first = max(run.first for run in runs) * 1e3
+    memory = max(run.memory for run in runs) / 1024
+    return [
+        _verdict("ms to the first", first, FIRST_ITEM, first <= FIRST_ITEM),
+        _verdict("KiB of memory", memory, MEMORY, memory <= MEMORY),
+    ]
 
 
 def _report_events(runs: Sequence[Mapping[str, Sequence[float]]]) -> list[bool]:
@@ -161,18 +165,7 @@ def _report_events(runs: Sequence[Mapping[str, Sequence[float]]]) -> list[bool]:
 async def _queries(plan: Plan) -> Sequence[Mapping[str, Timing]]:
     """Measure the query, once in each run."""
     schema = make_schema(Market())
-    request = {"query": _DOCUMENT, "operationName": "Hero", "variables": _VARIABLES}
-    body = json.dumps(request).encode()
-    headers = [*scope_for("/")["headers"], *_JSON]
-    headers.append((b"content-length", b"%d" % len(body)))
-    case = Case(
-        name="query",
-        title="a small query",
-        scopes=[scope_for("/graphql", "POST", headers)],
-        messages=[{"type": "http.request", "body": body}],
-        headers=(("content-type", "application/json"),),
-        target=TARGET,
-    )
+    case = query_case(TARGET)
     contenders: Mapping[str, AsgiApplication] = {
         _BY_HAND: _by_hand(core_schema(schema)),
         report.OURS: _ours(schema),
@@ -184,20 +177,11 @@ async def _queries(plan: Plan) -> Sequence[Mapping[str, Timing]]:
         for name, application in contenders.items():
             await stack.enter_async_context(running(application))
             await verify(name, application, case)
-            await _verify_data(name, application, case)
+            await verify_data(name, application, case)
         gc.collect()
         gc.freeze()
         measured = {BASELINE: _alone(core_schema(schema)), **contenders}
         return [await measure(measured, case, plan) for _ in range(_RUNS)]
-
-
-async def _verify_data(name: str, application: AsgiApplication, case: Case) -> None:
-    """See that the answer is right, however it is spaced."""
-    server = Server(case.messages)
-    await server.serve(application, case.scopes, 1)
-    body = b"".join(message.get("body", b"") for message in server.sent)
-    if json.loads(body) != {"data": _DATA}:
-        raise WrongAnswerError(f"{name} answers {body!r}")
 
 
 async def _events(plan: Plan) -> Mapping[str, Sequence[float]]:
@@ -235,16 +219,16 @@ async def _rates(
 
 
 def _alone(schema: GraphQLSchema) -> AsgiApplication:
-    document = parse(_DOCUMENT)
+    document = parse(DOCUMENT)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        execute(schema, document, variable_values=_VARIABLES, operation_name="Hero")
+        execute(schema, document, variable_values=VARIABLES, operation_name="Hero")
 
     return application
 
 
 def _by_hand(schema: GraphQLSchema) -> AsgiApplication:
-    document = parse(_DOCUMENT)
+    document = parse(DOCUMENT)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -257,7 +241,7 @@ def _by_hand(schema: GraphQLSchema) -> AsgiApplication:
             operation_name=request["operationName"],
         )
         body = json.dumps(cast(ExecutionResult, result).formatted).encode()
-        headers = [*_JSON, (b"content-length", b"%d" % len(body))]
+        headers = [*JSON, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -292,6 +276,16 @@ _SERVERS: Final[Mapping[str, Callable[[strawberry.Schema], AsgiApplication]]] = 
     "strawberry": StrawberryGraphQL,
     "ariadne": _ariadne,
 }
+
+
+def _show(runs: Sequence[Mapping[str, Timing]], baseline: str) -> None:
+    for name in runs[0]:
+        figures = "".join(
+            f"{run[name].ratio:9.2f} ±{run[name].spread:.2f}" for run in runs
+        )
+        microseconds = sorted(run[name].microseconds for run in runs)[_RUNS // 2]
+        label = baseline if name == BASELINE else name
+        _say(f"  {label:<24}{microseconds:>9.1f} us{figures}")
 
 
 def _verdict(what: str, worst: float, target: float, is_reached: bool) -> bool:  # noqa: FBT001

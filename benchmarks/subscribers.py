@@ -117,8 +117,8 @@ def _say(socket: asyncio.Queue[Message], fields: object) -> None:
 def _is_price(text: str) -> bool:
     payload = json.loads(text)["payload"]
     price = {"number": _number(text), "name": "Apples", "pence": 310}
-    return payload == {"data": {"price": price}}
+    return bool(payload == {"data": {"price": price}})
 
 
 def _number(text: str) -> int:
-    return json.loads(text)["payload"]["data"]["price"]["number"]
+    return int(json.loads(text)["payload"]["data"]["price"]["number"])

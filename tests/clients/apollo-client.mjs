@@ -1,5 +1,6 @@
 // npm @apollo/client: queries and mutations by HTTP, subscriptions over a WebSocket
-// ("socket") or by event streams ("event-stream").
+// ("socket"), by event streams ("event-stream"), or by HTTP as well, which is its own
+// multipart protocol ("multipart").
 
 import {
   ApolloClient,
@@ -33,34 +34,38 @@ class EventStreamLink extends ApolloLink {
   }
 }
 
-function subscriptions(user) {
+/** The link for subscriptions, and what closes it. */
+function subscriptions(user, httpLink) {
+  if (way === "multipart") return [httpLink, () => {}];
   if (way === "socket") {
     const client = createSocketClient({
       url: socketAddress,
       connectionParams: { user },
       retryAttempts: 0,
     });
-    return [client, new GraphQLWsLink(client)];
+    return [new GraphQLWsLink(client), () => client.dispose()];
   }
   const client = createEventStreamClient({
     url: address,
     headers: { "x-user": user },
     retryAttempts: 0,
   });
-  return [client, new EventStreamLink(client)];
+  return [new EventStreamLink(client), () => client.dispose()];
 }
 
 const answer = ({ data, error }) => ({ data, errors: error?.errors });
 const isRefusal = (error) => error && !CombinedGraphQLErrors.is(error);
 
 function connect(user) {
-  const [transport, subscriptionLink] = subscriptions(user);
+  const httpLink = new HttpLink({ uri: address, headers: { "x-user": user } });
+  const [subscriptionLink, closeLink] = subscriptions(user, httpLink);
+  const stops = new Set();
   const client = new ApolloClient({
     cache: new InMemoryCache(),
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
       subscriptionLink,
-      new HttpLink({ uri: address, headers: { "x-user": user } }),
+      httpLink,
     ),
   });
   const options = { fetchPolicy: "no-cache", errorPolicy: "all" };
@@ -84,12 +89,15 @@ function connect(user) {
         error: (reason) => sink.error(reason),
         complete: () => sink.complete(),
       });
-    return () => subscription.unsubscribe();
+    const stop = () => subscription.unsubscribe();
+    stops.add(stop);
+    return stop;
   }
 
   async function close() {
+    for (const stop of stops) stop();
     client.stop();
-    await transport.dispose();
+    await closeLink();
   }
 
   return { run, subscribe, close };

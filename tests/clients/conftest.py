@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +20,7 @@ def node() -> str:
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the programs. The packages that they import are beside them."""
+    """A folder with the programs, and with the packages and the manifest they read."""
     packages = Path(os.environ.get("NODE_PACKAGES", ""), "node_modules")
     if not packages.is_absolute() or not packages.is_dir():
         _missing("the npm packages are not installed: `nox -s clients` does that")
@@ -26,6 +28,10 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.joinpath("node_modules").symlink_to(packages)
     for program in Path(__file__).parent.glob("*.mjs"):
         shutil.copy(program, folder)
+    documents = Path(__file__).with_name("documents")
+    command = (sys.executable, "-m", "bareasgi_graphql", "documents", str(documents))
+    manifest = str(folder / "manifest.json")
+    subprocess.run((*command, "--output", manifest), check=True)
     return folder
 
 

@@ -9,6 +9,8 @@
 //                                      sink has next({ data, errors }), error(reason)
 //                                      and complete()
 //   close()                            leaves the server, whatever is going on
+//
+// What only some of them do is in `parts.mjs` and `uploads.mjs`, for such clients too.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -47,8 +49,8 @@ export function runBy(subscribe) {
     });
 }
 
-/** A subscription that goes on: its results so far, and how it ended. */
-export class Subscription {
+/** What a client is given for an operation: its results so far, and how it ended. */
+export class Answer {
   results = [];
   ending = undefined;
 
@@ -77,26 +79,32 @@ export class Subscription {
   }
 }
 
-/** How many sources of this name are open in the server. */
-async function openSources(name) {
+/** What the server answers to somebody else. */
+export async function ask(query, variables) {
   const response = await fetch(address, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      query: "query Sources($name: String!) { sources(name: $name) }",
-      variables: { name },
-    }),
+    body: JSON.stringify({ query, variables }),
   });
-  return (await response.json()).data.sources;
+  return (await response.json()).data;
+}
+
+/** How many sources of this name are open in the server. */
+async function openSources(name) {
+  const query = "query Sources($name: String!) { sources(name: $name) }";
+  return (await ask(query, { name })).sources;
 }
 
 /** Waits until so many sources of this name are open in the server. */
-async function untilSources(name, count) {
+export async function untilSources(name, count) {
   await until(
     async () => (await openSources(name)) === count,
     () => `the number of open sources of ${name}`,
   );
 }
+
+/** Tells the server to end, as a service manager would. */
+export const endServer = () => fetch(new URL("/end", address), { method: "POST" });
 
 const TICKS = "subscription Ticks($name: String!) { ticks(name: $name) }";
 const COUNT = "subscription Count($to: Int!) { count(to: $to) }";
@@ -147,7 +155,7 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
   });
 
   scenario("a subscription", connect, async (client) => {
-    const counted = new Subscription(client, COUNT, { to: 3 });
+    const counted = new Answer(client, COUNT, { to: 3 });
     assert.deepEqual(await counted.untilEnd(), {});
     assert.deepEqual(
       counted.results.map(({ data }) => data.count),
@@ -156,7 +164,7 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
   });
 
   scenario("a subscription that fails after an event", connect, async (client) => {
-    const failing = new Subscription(client, "subscription Failing { failing }", {});
+    const failing = new Answer(client, "subscription Failing { failing }", {});
     await failing.untilResults(1);
     assert.equal(failing.results[0].data.failing, 1);
     // Some libraries tell it by a last result, and some by the way it ends.
@@ -167,7 +175,7 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
 
   scenario("several at once", connect, async (client) => {
     const lengths = [20, 30, 40];
-    const counted = lengths.map((to) => new Subscription(client, COUNT, { to }));
+    const counted = lengths.map((to) => new Answer(client, COUNT, { to }));
     const { data } = await client.run('{ hello(name: "all") }', {});
     assert.equal(data.hello, "Hello, all!");
     for (const each of counted) assert.deepEqual(await each.untilEnd(), {});
@@ -178,7 +186,7 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
   });
 
   scenario("stop in the middle", connect, async (client) => {
-    const ticking = new Subscription(client, TICKS, { name: "stop" });
+    const ticking = new Answer(client, TICKS, { name: "stop" });
     await ticking.untilResults(2);
     assert.equal(await openSources("stop"), 1);
     ticking.stop();
@@ -189,7 +197,7 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
   });
 
   scenario("a client that leaves", connect, async (client) => {
-    const ticking = new Subscription(client, TICKS, { name: "leave" });
+    const ticking = new Answer(client, TICKS, { name: "leave" });
     await ticking.untilResults(2);
     assert.equal(await openSources("leave"), 1);
     await client.close();
@@ -199,7 +207,7 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
   scenario("who the client says that it is", connect, async (client) => {
     const { data } = await client.run("query User { user }", {});
     assert.equal(data.user, "Ada");
-    const subscribed = new Subscription(client, "subscription Welcome { welcome }", {});
+    const subscribed = new Answer(client, "subscription Welcome { welcome }", {});
     await subscribed.untilResults(1);
     assert.equal(subscribed.results[0].data.welcome, "Ada");
   });
@@ -209,7 +217,7 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
       "connection parameters that are refused",
       connect,
       async (client) => {
-        const refused = new Subscription(client, COUNT, { to: 3 });
+        const refused = new Answer(client, COUNT, { to: 3 });
         const { reason } = await refused.untilEnd();
         assert.match(inspect(reason, { depth: 4 }), /4403/);
         assert.deepEqual(refused.results, []);
@@ -220,9 +228,9 @@ export function runScenarios(connect, { hasSocket = false } = {}) {
 
   // The last one, as there is no server afterwards.
   scenario("the server goes", connect, async (client) => {
-    const ticking = new Subscription(client, TICKS, { name: "gone" });
+    const ticking = new Answer(client, TICKS, { name: "gone" });
     await ticking.untilResults(2);
-    await fetch(new URL("/end", address), { method: "POST" });
+    await endServer();
     const { reason } = await ticking.untilEnd();
     assert.ok(reason, inspect(ticking));
     if (hasSocket) assert.match(inspect(reason, { depth: 4 }), /1001/);

@@ -1,7 +1,9 @@
 """The GraphQL server that the clients of others are tried with.
 
-`python -m clients.served hypercorn PORT LOG`, or `uvicorn PORT LOG`. What it logs from
-warnings upwards goes to the file LOG; there should be nothing.
+`python -m clients.served hypercorn PORT LOG`, or `uvicorn PORT LOG`. The schema is at
+`/graphql`; at `/persisted` clients may send hashes of documents, and at `/trusted` they
+must. What the server logs from warnings upwards goes to the file LOG; there should be
+nothing.
 """
 
 import asyncio
@@ -10,13 +12,13 @@ import os
 import signal
 import socket
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 import uvicorn
 from bareutils import header
-from graphql import GraphQLError, GraphQLResolveInfo, build_schema
 
 # Its own type for WSGI has a bare `dict` in it.
 from hypercorn.asyncio import serve  # pyright: ignore[reportUnknownVariableType]
@@ -25,86 +27,13 @@ from hypercorn.config import Config
 from bareasgi import Application, Content, HttpResponse, Info, RouteMatches, Scope
 from bareasgi_graphql import add_graphql
 
+from .schema import SCHEMA, Context, Root
+
 PING_INTERVAL: Final = 0.2
 """Seconds. It is short, so that every client has to answer pings in the tests."""
 
-SCHEMA: Final = build_schema(
-    """
-    type Query {
-      hello(name: String!): String!
-      "An error on purpose, beside the rest of the data."
-      fails: String
-      "Who the client said that it is."
-      user: String
-      "How many sources of `ticks` with this name are open."
-      sources(name: String!): Int!
-    }
-
-    type Mutation {
-      "The sum of all that was added."
-      add(amount: Int!): Int!
-    }
-
-    type Subscription {
-      "From 1 to a number."
-      count(to: Int!): Int!
-      "One event, and then an error."
-      failing: Int!
-      "Two events, and then none for ever."
-      ticks(name: String!): Int!
-      "Who the client said that it is, once."
-      welcome: String
-    }
-    """
-)
-
-Context: TypeAlias = dict[str, str | None]
-Resolving: TypeAlias = GraphQLResolveInfo[Context]
-Event: TypeAlias = dict[str, int | str | None]
-
-
-class Root:
-    """The resolvers of the fields of the three root types."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self.open: Counter[str] = Counter()
-
-    def hello(self, info: Resolving, name: str) -> str:
-        return f"Hello, {name}!"
-
-    def fails(self, info: Resolving) -> str:
-        raise GraphQLError("fails on purpose")
-
-    def user(self, info: Resolving) -> str | None:
-        return info.context["user"]
-
-    def sources(self, info: Resolving, name: str) -> int:
-        return self.open[name]
-
-    def add(self, info: Resolving, amount: int) -> int:
-        self.total += amount
-        return self.total
-
-    async def count(self, info: Resolving, to: int) -> AsyncIterator[Event]:
-        for number in range(1, to + 1):
-            yield {"count": number}
-
-    async def failing(self, info: Resolving) -> AsyncIterator[Event]:
-        yield {"failing": 1}
-        raise GraphQLError("fails on purpose")
-
-    async def ticks(self, info: Resolving, name: str) -> AsyncIterator[Event]:
-        self.open[name] += 1
-        try:
-            yield {"ticks": 1}
-            yield {"ticks": 2}
-            await asyncio.Event().wait()
-        finally:
-            self.open[name] -= 1
-
-    async def welcome(self, info: Resolving) -> AsyncIterator[Event]:
-        yield {"welcome": info.context["user"]}
+DOCUMENTS: Final = Path(__file__).with_name("documents")
+"""What is run at `/trusted`, and nothing else."""
 
 
 def context(scope: Scope, info: Info, matches: RouteMatches) -> Context:
@@ -125,7 +54,8 @@ def on_connect(
 
 
 app = Application()
-add_graphql(
+add = partial(
+    add_graphql,
     app,
     SCHEMA,
     root_value=Root(),
@@ -133,6 +63,9 @@ add_graphql(
     on_connect=on_connect,
     ping_interval=PING_INTERVAL,
 )
+add(uploads=True)
+add(path="/persisted", persisted=10)
+add(path="/trusted", documents=DOCUMENTS)
 
 
 @app.on_http_request({"POST"}, "/end")

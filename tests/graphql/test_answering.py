@@ -158,6 +158,25 @@ async def test_a_form_that_a_foreign_page_could_send_is_refused(world: World) ->
     assert not world.files
 
 
+@pytest.mark.parametrize("limit", [None, 100, 10_000])
+async def test_a_refused_form_is_read_as_far_as_another_might_be(
+    world: World, limit: int | None
+) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(20):
+            taken += 1
+            yield b"a" * 50
+
+    taken = 0
+    app = serving(world, uploads=True, limits=Limits(upload=limit))
+    response = await http_request(
+        app, "POST", "/graphql", headers=[FORM], content=content()
+    )
+    assert response.status == 400
+    assert (taken == 20) is (limit != 100)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -367,6 +386,31 @@ async def test_a_foreign_page_gets_no_stream(
     origin = (b"origin", b"https://foreign.example")
     response = await ask(serving(world), query, header, origin)
     assert response.status == 403
+
+
+async def test_who_may_have_no_stream_gets_the_answer_whole_if_it_takes_that(
+    world: World,
+) -> None:
+    world.gate.set()
+    origin = (b"origin", b"https://foreign.example")
+    either = (b"accept", b"application/json, text/event-stream")
+    for app, headers in (
+        (serving(world), [either, origin]),
+        (serving(world, subscriptions=False), [either]),
+    ):
+        response = await ask(app, DEFERRED, *headers)
+        assert response.json() == {"data": {"one": 1, "later": 2}}
+
+
+async def test_a_client_of_parts_alone_gets_one_from_any_schema(world: World) -> None:
+    app = Application()
+    add_graphql(app, build_schema("type Query { one: Int }"), root_value={"one": 1})
+    for header in (PARTS, OLDER_PARTS):
+        response = await ask(app, "{ one }", header)
+        assert response.status == 200
+        assert response.body.count(b'{"data": {"one": 1}}') == 1
+    response = await ask(app, "{ nope }", PARTS)
+    assert dict(response.headers)[b"content-type"].startswith(b"application/json")
 
 
 async def test_without_subscriptions_there_are_parts_and_no_event_streams(

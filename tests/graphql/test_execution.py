@@ -65,7 +65,7 @@ def make_schema(subscribe: Callable[..., Any] | None) -> GraphQLSchema:
 
 
 async def results(engine: Engine, query: str, **variables: Any) -> list[Result]:
-    operation = engine.operation(GraphQLRequest(query, variables=variables))
+    operation = engine.operation(GraphQLRequest(query, variables=variables), {}, {})
     async with aclosing(engine.results(operation, {}, {}, {})) as each:
         return [result async for result in each]
 
@@ -143,7 +143,7 @@ async def test_a_source_may_have_to_be_awaited_and_fields_too() -> None:
 async def test_who_stops_between_events_closes_the_source() -> None:
     source = Source()
     engine = make_engine(source.generate)
-    operation = engine.operation(GraphQLRequest("subscription { count }"))
+    operation = engine.operation(GraphQLRequest("subscription { count }"), {}, {})
     each = engine.results(operation, {}, {}, {})
     assert await anext(each) == {"data": {"count": 0}}
     await each.aclose()
@@ -165,7 +165,7 @@ async def test_who_is_cancelled_while_waiting_closes_the_source() -> None:
 async def test_results_that_are_never_asked_for_run_nothing() -> None:
     source = Source()
     engine = make_engine(source.generate)
-    operation = engine.operation(GraphQLRequest("subscription { count }"))
+    operation = engine.operation(GraphQLRequest("subscription { count }"), {}, {})
     await engine.results(operation, {}, {}, {}).aclose()
     assert not source.is_waiting.is_set()
     assert source.times_closed == 0
@@ -225,7 +225,7 @@ async def test_a_source_that_cannot_be_closed_is_logged(
             raise ValueError("hunter2")
 
     engine = make_engine(lambda source, info, to: Broken())
-    operation = engine.operation(GraphQLRequest("subscription { count }"))
+    operation = engine.operation(GraphQLRequest("subscription { count }"), {}, {})
     each = engine.results(operation, {}, {}, {})
     assert await anext(each) == {"data": {"count": 1}}
     await each.aclose()
@@ -267,7 +267,7 @@ async def test_a_query_that_is_cancelled_is_cancelled(*, is_in_parts: bool) -> N
 
     schema = build_schema("type Query { one: Int }")
     engine = graphql_handler(schema, root_value={"one": wait}).engine
-    operation = engine.operation(GraphQLRequest("{ one }"))
+    operation = engine.operation(GraphQLRequest("{ one }"), {}, {})
     task: asyncio.Task[object]
     if is_in_parts:
         form: IncrementalFormat = "incrementalSpec=v0.2"
@@ -297,7 +297,9 @@ async def test_the_events_of_a_long_life_leave_nothing_behind() -> None:
     fields = schema.type_map["Subscription"].fields  # type: ignore[attr-defined]
     fields["book"].subscribe = subscribe
     engine = graphql_handler(schema).engine
-    operation = engine.operation(GraphQLRequest("subscription { book { title } }"))
+    operation = engine.operation(
+        GraphQLRequest("subscription { book { title } }"), {}, {}
+    )
     counts: list[int] = []
     async with aclosing(engine.results(operation, {}, {}, {})) as each:
         for times in (100, 2_000):
@@ -360,7 +362,7 @@ def test_an_operation_that_is_not_there_is_refused(
     query: str, name: str | None
 ) -> None:
     with pytest.raises(RequestError):
-        make_engine().operation(GraphQLRequest(query, name))
+        make_engine().operation(GraphQLRequest(query, name), {}, {})
 
 
 async def test_what_is_too_deep_for_a_type_of_the_application_is_refused() -> None:

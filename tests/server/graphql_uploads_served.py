@@ -116,7 +116,7 @@ async def run(
             max_files=20,
             loads=json.loads,
         ) as value:
-            operation = engine.operation(request_from(value))
+            operation = engine.operation(request_from(value), scope, info)
             result = await engine.result(operation, scope, info, matches)
             return json_response(200, None, result)
     except RequestError as error:

@@ -29,7 +29,7 @@ from bareasgi_graphql.response import (
 
 NOT_ACCEPTABLE: Final = RequestError(
     "Nothing but these types can be sent: "
-    + b", ".join((*ANSWERS, EVENT_STREAM)).decode("ascii"),
+    + b", ".join((*ANSWERS, EVENT_STREAM, b"multipart/mixed")).decode("ascii"),
     406,
 )
 
@@ -69,27 +69,27 @@ class Answers:
         """Run a request, or a batch. Raises RequestError for what is not run."""
         if isinstance(request, list):
             return await self._batch(request, client, scope, info, matches)
-        operation = self.engine.operation(request)
-        if operation.kind == "subscription":
-            return self._live(operation, client, scope, info, matches)
-        if operation.kind == "mutation" and scope["method"] in READING:
-            # A link or a picture changes nothing (RFC 9110, section 9.2.1).
-            raise RequestError(
-                "Mutations must be sent by POST", 405, headers=[(b"allow", b"POST")]
-            )
-        if client.parts is not None and self.engine.is_incremental:
-            return await self._parts(
-                operation, client, client.parts, scope, info, matches
-            )
-        if client.answer is None:
-            return self._live(operation, client, scope, info, matches)
-        result = await self.engine.result(operation, scope, info, matches)
-        return json_response(result, self._dumps, client.answer, self._http_status)
+        operation = self.engine.operation(request, scope, info)
+        try:
+            if operation.kind == "subscription":
+                return self._live(operation, client, scope, info, matches)
+            _check_method(operation, scope)
+            parts = self._type_of_parts(client, scope)
+            if parts is not None:
+                return await self._parts(operation, client, parts, scope, info, matches)
+            if client.answer is None:
+                return self._live(operation, client, scope, info, matches)
+            result = await self.engine.result(operation, scope, info, matches)
+            return json_response(result, self._dumps, client.answer, self._http_status)
+        except RequestError as error:
+            operation.hooks.ended(error)
+            raise
 
     def refusal(self, error: RequestError, client: Accepted) -> FullHttpResponse:
         """Make the response to a request that is not run."""
         result = self.engine.refusal(error)
-        if error.status is None and client.answer is None:
+        is_listening = EVENT_STREAM in (client.parts, client.live)
+        if error.status is None and client.answer is None and is_listening:
             # A browser's EventSource can read nothing else.
             return self._event_stream(_only(result))
         return refusal_response(
@@ -106,7 +106,11 @@ class Answers:
     ) -> FullHttpResponse:
         """Answer with the results as they come."""
         if client.live is None:
-            raise RequestError("A subscription needs accept: text/event-stream", 406)
+            raise RequestError(
+                "A subscription needs accept: text/event-stream, or"
+                " multipart/mixed;subscriptionSpec=1.0",
+                406,
+            )
         self._check_stream(scope)
         results = self.engine.results(operation, scope, info, matches)
         if client.live == SUBSCRIPTION:
@@ -114,6 +118,14 @@ class Answers:
                 results, dumps=self._dumps, heartbeat=self._keepalive
             )
         return self._event_stream(results)
+
+    def _type_of_parts(self, client: Accepted, scope: Scope) -> bytes | None:
+        """Choose the type of an answer in parts, None for one that is whole."""
+        if client.parts == EVENT_STREAM:
+            is_possible = client.answer is None or self._may_stream(scope)
+            return EVENT_STREAM if self.engine.is_incremental and is_possible else None
+        is_wanted = self.engine.is_incremental or client.answer is None
+        return client.parts if is_wanted else None
 
     async def _parts(
         self,
@@ -154,12 +166,17 @@ class Answers:
         results: list[Result] = []
         for request in requests:
             try:
-                operation = _not_live(self.engine.operation(request))
-                result = await self.engine.result(operation, scope, info, matches)
+                operation = self.engine.operation(request, scope, info)
+                with operation.hooks:
+                    _check_not_live(operation)
+                    result = await self.engine.result(operation, scope, info, matches)
             except RequestError as error:
                 result = self.engine.refusal(error)
             results.append(result)
         return json_response(results, self._dumps, client.answer, self._http_status)
+
+    def _may_stream(self, scope: Scope) -> bool:
+        return self._subscriptions and same_origin(scope, self._allowed_origins)
 
     def _check_stream(self, scope: Scope) -> None:
         """Refuse streams that are not served, and those for a page of another site."""
@@ -174,10 +191,17 @@ class Answers:
         )
 
 
-def _not_live(operation: Operation) -> Operation:
+def _check_method(operation: Operation, scope: Scope) -> None:
+    if operation.kind == "mutation" and scope["method"] in READING:
+        # A link or a picture changes nothing (RFC 9110, section 9.2.1).
+        raise RequestError(
+            "Mutations must be sent by POST", 405, headers=[(b"allow", b"POST")]
+        )
+
+
+def _check_not_live(operation: Operation) -> None:
     if operation.kind == "subscription":
         raise RequestError("A batch cannot have subscriptions")
-    return operation
 
 
 async def _only(result: Result) -> AsyncGenerator[Result, None]:

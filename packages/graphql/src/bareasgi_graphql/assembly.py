@@ -12,6 +12,7 @@ from bareasgi_graphql.answering import Answers
 from bareasgi_graphql.event_stream import EventStreams
 from bareasgi_graphql.execution import Engine, MakeContext
 from bareasgi_graphql.handler import GraphQL
+from bareasgi_graphql.hooks import MakeHook, checked
 from bareasgi_graphql.limits import Limits
 from bareasgi_graphql.masking import FormatError, Masking
 from bareasgi_graphql.reading import Reader
@@ -42,6 +43,7 @@ def graphql_handler(
     persisted: int = 0,
     documents: str | PathLike[str] | None = None,
     on_connect: OnConnect | None = None,
+    hooks: Iterable[MakeHook] = (),
     allowed_origins: Iterable[str] | None = None,
     ping_interval: float | None = 10,
     dumps: Dumps = json.dumps,
@@ -80,6 +82,9 @@ def graphql_handler(
     streams only if it is one of `allowed_origins`. `ping_interval` is in seconds, None
     for neither pings nor keep-alive comments.
 
+    `hooks` are classes of `Hook`. Each is called for each operation, and makes what is
+    told of it.
+
     Raises TypeError for a schema that is none or not valid and for options of the wrong
     types, ValueError for values out of range, and DocumentsError, which is one, for
     trusted documents that cannot be read or are not valid.
@@ -105,6 +110,7 @@ def graphql_handler(
         cache=_not_negative("cache", cache),
         persisted=_not_negative("persisted", persisted),
         documents=None if documents is None else load_documents(documents),
+        hooks=checked(hooks),
     )
     if http_status not in ("2025", "2026"):
         raise ValueError(f"http_status must be '2025' or '2026', not {http_status!r}")

@@ -1,9 +1,9 @@
 """The documents that clients sent, parsed and validated once for each text."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from sys import maxsize
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -27,6 +27,9 @@ from bareasgi_graphql.trusted import DocumentsError, trusted_identity
 
 Kind = Literal["query", "mutation", "subscription"]
 """What an operation does."""
+
+OnParsed: TypeAlias = Callable[[DocumentNode], None]
+"""Is called with a document that was parsed, and may still not be valid."""
 
 
 MAX_LENGTH: Final = 512 * 1024
@@ -101,7 +104,7 @@ class Documents:
             for identity, source in (trusted or {}).items()
         }
 
-    def find(self, request: GraphQLRequest) -> Document:
+    def find(self, request: GraphQLRequest, parsed: OnParsed | None = None) -> Document:
         """Find the document of a request, which may have but its id.
 
         Raises RequestError as `get` does, and when there is no document with the id.
@@ -109,14 +112,16 @@ class Documents:
         """
         query, extensions = request.query, request.extensions
         if self._sources is None:
-            return self.get(self._persisted.text(query, extensions))
+            return self.get(self._persisted.text(query, extensions), parsed)
         identity = trusted_identity(
             self._sources, query, request.document_id, extensions
         )
         return self._trusted[identity]
 
-    def get(self, text: str) -> Document:
+    def get(self, text: str, parsed: OnParsed | None = None) -> Document:
         """Parse and validate a document, unless it is known.
+
+        `parsed` is called in between, with its syntax tree.
 
         Raises RequestError for one that is over a limit, or is not valid.
         """
@@ -125,7 +130,7 @@ class Documents:
             self._kept.move_to_end(text)
             return document
         try:
-            document = self._make(text)
+            document = self._make(text, parsed)
         except RecursionError:
             document = None
         if document is None:
@@ -152,11 +157,13 @@ class Documents:
                 f"{source.name}:{line}:{column}: {error.message}"
             ) from refused
 
-    def _make(self, text: str) -> Document:
+    def _make(self, text: str, parsed: OnParsed | None) -> Document:
         try:
             node = parse_bounded(text, self._limits)
         except GraphQLSyntaxError as error:
             raise RequestError([error.with_traceback(None)], None) from None
+        if parsed is not None:
+            parsed(node)
         return self._validated(node)
 
     def _validated(self, node: DocumentNode) -> Document:

@@ -192,19 +192,20 @@ class EventStreams:
         if identity in stream:
             raise _error(HTTPStatus.CONFLICT, "The operation id is in use")
         try:
-            operation = self._engine.operation(request)
+            operation = self._engine.operation(request, scope, info)
         except RequestError as error:
             # As application/json it might be a 200, which clients take for success.
             raise RequestError(error.errors, error.status or BAD_REQUEST) from error
-        if operation.kind == "mutation" and scope["method"] == "GET":
-            raise RequestError(
-                "Mutations must be sent by POST", 405, headers=_ALLOW_POST
-            )
-        if not self._streams.has_room(stream):
-            raise RequestError("Too many operations are live")
-        results = self._engine.results(operation, scope, info, matches)
-        stream.run(identity, _events(results, self._dumps, identity))
-        return HTTPStatus.ACCEPTED
+        with operation.hooks:
+            if operation.kind == "mutation" and scope["method"] == "GET":
+                raise RequestError(
+                    "Mutations must be sent by POST", 405, headers=_ALLOW_POST
+                )
+            if not self._streams.has_room(stream):
+                raise RequestError("Too many operations are live")
+            results = self._engine.results(operation, scope, info, matches)
+            stream.run(identity, _events(results, self._dumps, identity))
+            return HTTPStatus.ACCEPTED
 
     async def _stop(self, token: str, identity: str | None) -> HttpResponse:
         stream = self._find(token)

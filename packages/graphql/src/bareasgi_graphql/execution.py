@@ -5,16 +5,8 @@ validation, and then for its result. graphql-core executes.
 """
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Callable,
-    Mapping,
-    Sequence,
-)
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from inspect import isawaitable
-from logging import Logger, getLogger
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 from urllib.error import HTTPError
 
@@ -27,16 +19,18 @@ from graphql import (
 )
 
 from bareasgi import Info, RouteMatches, Scope
-from bareasgi_graphql.documents import Document, Documents, Kind, max_errors
+from bareasgi_graphql.documents import Document, Documents, Kind
 from bareasgi_graphql.errors import RequestError, Result
 from bareasgi_graphql.executor import (
     Build,
     Executor,
+    Executors,
     build,
     build_for_events,
-    create_source,
     execute_event,
+    source_of,
 )
+from bareasgi_graphql.hooks import NO_HOOKS, Hooks, MakeHook, start
 from bareasgi_graphql.incremental import (
     PacedExecutor,
     Payloads,
@@ -47,12 +41,7 @@ from bareasgi_graphql.limits import Limits
 from bareasgi_graphql.masking import Masking
 from bareasgi_graphql.request import GraphQLRequest
 
-logger: Final[Logger] = getLogger(__name__)
-
 _build_incremental: Final[Build] = cast(Any, PacedExecutor).build
-
-# As graphql-core says it, where it finds out by itself.
-_TOO_DEEP: Final = "Variable values are nested too deeply."
 
 MakeContext: TypeAlias = Callable[[Scope, Info, RouteMatches], Any]
 """Makes the context of one operation: `(scope, info, matches)`, sync or async."""
@@ -65,11 +54,18 @@ class Operation(NamedTuple):
         request: what the client sent.
         document: what it comes from.
         kind: `query`, `mutation` or `subscription`.
+        hooks: what is told of it.
     """
 
     request: GraphQLRequest
     document: Document
     kind: Kind
+    hooks: Hooks = NO_HOOKS
+
+    @property
+    def name(self) -> str | None:
+        """What it is called in its document. None for one without a name."""
+        return self.request.operation_name or next(iter(self.document.operations))
 
 
 class Engine:
@@ -94,6 +90,7 @@ class Engine:
         cache: int,
         persisted: int = 0,
         documents: Mapping[str, Source] | None = None,
+        hooks: Sequence[MakeHook] = (),
     ) -> None:
         self.schema: GraphQLSchema = schema
         self.limits: Limits = limits
@@ -101,12 +98,11 @@ class Engine:
             schema.get_directive(name) is not None for name in ("defer", "stream")
         )
         self._make_context = context
-        self._root_value = root_value
-        if middleware is not None and not isinstance(middleware, MiddlewareManager):
-            middleware = MiddlewareManager(*middleware)
-        self._middleware = middleware
-        self._hide_suggestions = not introspection
+        self._executors = Executors(
+            schema, root_value, middleware, limits, introspection=introspection
+        )
         self._masking = masking
+        self._hooks = hooks
         self._documents = Documents(
             schema,
             limits,
@@ -116,15 +112,22 @@ class Engine:
             trusted=documents,
         )
 
-    def operation(self, request: GraphQLRequest) -> Operation:
+    def operation(self, request: GraphQLRequest, scope: Scope, info: Info) -> Operation:
         """Find out what a request wants to be run.
 
-        Raises RequestError when it cannot be: the document is over a limit or not
-        valid, or has no such operation.
+        Whoever then refuses it raises that in a block of its hooks. Raises RequestError
+        when it cannot be run: the document is over a limit or not valid, or has no such
+        operation.
         """
-        document = self._documents.find(request)
-        kind = document.kind(request.operation_name)
-        return Operation(request, document, kind)
+        if not self._hooks:
+            document = self._documents.find(request)
+            return Operation(request, document, document.kind(request.operation_name))
+        with start(self._hooks, scope, info, request) as hooks:
+            document = self._documents.find(request, hooks.parsed)
+            kind = document.kind(request.operation_name)
+            operation = Operation(request, document, kind, hooks)
+            hooks.validated(operation.name, kind)
+            return operation
 
     def refusal(self, error: RequestError) -> Result:
         """Give the result of a request that is not run."""
@@ -138,17 +141,21 @@ class Engine:
         Raises RequestError when it is not run, or not to its end. What the context
         raises passes through: it may be an HttpError, and the response.
         """
-        context = await self._context(scope, info, matches)
-        executed = self._executor(operation, context).execute_operation()
-        if not isinstance(executed, ExecutionResult):
-            try:
-                async with asyncio.timeout(self.limits.query_timeout):
-                    executed = await executed
-            except asyncio.CancelledError as error:
-                raise _self_cancelled(error) from error
-            except TimeoutError:
-                raise self._too_slow() from None
-        return self._formatted(executed)
+        try:
+            context = await self._context(scope, info, matches)
+            executed = self._executor(operation, context, build).execute_operation()
+            if not isinstance(executed, ExecutionResult):
+                try:
+                    async with asyncio.timeout(self.limits.query_timeout):
+                        executed = await executed
+                except asyncio.CancelledError as error:
+                    raise _self_cancelled(error) from error
+                except TimeoutError:
+                    raise self._too_slow() from None
+            return self._ended(operation, executed)
+        except BaseException as error:
+            operation.hooks.ended(error)
+            raise
 
     async def result_or_payloads(
         self,
@@ -162,20 +169,24 @@ class Engine:
 
         Raises what `result` raises. Whoever gets payloads closes them.
         """
-        context = await self._context(scope, info, matches)
-        executor = self._executor(operation, context, _build_incremental)
-        try:
-            executed = await execute_incrementally(
-                cast(Any, executor),
-                self._masking,
-                form,
-                query_timeout=self.limits.query_timeout,
-            )
-        except asyncio.CancelledError as error:
-            raise _self_cancelled(error) from error
-        except TimeoutError:
-            raise self._too_slow() from None
-        return executed if isinstance(executed, Payloads) else self._formatted(executed)
+        with operation.hooks as hooks:
+            context = await self._context(scope, info, matches)
+            executor = self._executor(operation, context, _build_incremental)
+            try:
+                executed = await execute_incrementally(
+                    cast(Any, executor),
+                    self._masking,
+                    form,
+                    hooks,
+                    query_timeout=self.limits.query_timeout,
+                )
+            except asyncio.CancelledError as error:
+                raise _self_cancelled(error) from error
+            except TimeoutError:
+                raise self._too_slow() from None
+            if isinstance(executed, Payloads):
+                return executed
+            return self._ended(operation, executed)
 
     async def results(
         self, operation: Operation, scope: Scope, info: Info, matches: RouteMatches
@@ -185,55 +196,36 @@ class Engine:
         Whatever goes wrong is in the last result, which has no `data` when nothing was
         run, or its source failed. Whoever iterates closes it, which closes the source.
         """
-        try:
-            if operation.kind != "subscription":
-                yield await self.result(operation, scope, info, matches)
+        with operation.hooks as hooks:
+            try:
+                if operation.kind != "subscription":
+                    yield await self.result(operation, scope, info, matches)
+                    return
+                context = await self._context(scope, info, matches)
+                executor = self._executor(operation, context, build_for_events)
+                async with source_of(executor) as events:
+                    async for event in events:
+                        executed = execute_event(
+                            executor.build_per_event_executor(event)
+                        )
+                        if not isinstance(executed, ExecutionResult):
+                            executed = await executed
+                        yield self._formatted(operation, executed)
+            except RequestError as error:
+                refused = error
+            except asyncio.CancelledError as error:
+                refused = _self_cancelled(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is ends it
+                refused = _failure(error)
+            else:
+                hooks.ended()
                 return
-            context = await self._context(scope, info, matches)
-            executor = self._executor(operation, context, build_for_events)
-            source = create_source(executor)
-            if isawaitable(source):
-                source = await source
-            if isinstance(source, ExecutionResult):
-                yield self.refusal(RequestError(source.errors or ()))
-                return
-            async with _closing(aiter(source)) as events:
-                async for event in events:
-                    executed = execute_event(executor.build_per_event_executor(event))
-                    if not isinstance(executed, ExecutionResult):
-                        executed = await executed
-                    yield self._formatted(executed)
-        except RequestError as error:
-            yield self.refusal(error)
-        except asyncio.CancelledError as error:
-            yield self.refusal(_self_cancelled(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is ends the operation
-            yield self.refusal(_failure(error))
+            hooks.ended(refused)
+            yield self.refusal(refused)
 
-    def _executor(
-        self, operation: Operation, context: object, make: Build = build
-    ) -> Executor:
-        """Get ready to run. Raises RequestError for variables that do not fit."""
-        request = operation.request
-        try:
-            executor = make(
-                self.schema,
-                operation.document.node,
-                self._root_value,
-                context,
-                request.variables,
-                request.operation_name,
-                middleware=self._middleware,
-                max_coercion_errors=max_errors(self.limits),
-                hide_suggestions=self._hide_suggestions,
-            )
-        except RecursionError:
-            raise RequestError(_TOO_DEEP) from None
-        if isinstance(executor, list):
-            if any(error.message == _TOO_DEEP for error in executor):
-                raise RequestError(_TOO_DEEP)
-            raise RequestError(executor, None, is_invalid=True)
-        return executor
+    def _executor(self, operation: Operation, context: object, make: Build) -> Executor:
+        document = operation.document.node
+        return self._executors.prepare(make, document, operation.request, context)
 
     async def _context(self, scope: Scope, info: Info, matches: RouteMatches) -> object:
         if self._make_context is None:
@@ -249,10 +241,17 @@ class Engine:
             f"The operation took over {self.limits.query_timeout} seconds"
         )
 
-    def _formatted(self, executed: ExecutionResult) -> Result:
+    def _ended(self, operation: Operation, executed: ExecutionResult) -> Result:
+        """Give the only result of an operation."""
+        result = self._formatted(operation, executed)
+        operation.hooks.ended()
+        return result
+
+    def _formatted(self, operation: Operation, executed: ExecutionResult) -> Result:
         result: Result = {"data": executed.data}
         if executed.errors:
             result["errors"] = self._masking.formatted(executed.errors)
+        operation.hooks.executed(executed.errors)
         return result
 
 
@@ -274,17 +273,3 @@ def _failure(error: Exception) -> RequestError:
     if not isinstance(error, GraphQLError):
         error = GraphQLError(str(error), original_error=error)
     return RequestError([error])
-
-
-@asynccontextmanager
-async def _closing(events: AsyncIterator[Any]) -> AsyncGenerator[AsyncIterator[Any]]:
-    """Close a source at the end of the block, if it can be closed."""
-    try:
-        yield events
-    finally:
-        close = getattr(events, "aclose", None)
-        if close is not None:
-            try:
-                await close()
-            except Exception:
-                logger.exception("the source %r failed when it was closed", events)

@@ -20,12 +20,14 @@ from graphql import (
     ExperimentalIncrementalExecutionResults,
     GraphQLError,
     InitialIncrementalExecutionResult,
+    SubsequentIncrementalExecutionResult,
 )
 from graphql.execution.executor import StreamUsage
 from graphql.execution.incremental import IncrementalExecutor
 from graphql.pyutils import AbortController, AbortError, AbortSignal, Path
 
-from bareasgi_graphql.errors import Result
+from bareasgi_graphql.errors import RequestError, Result
+from bareasgi_graphql.hooks import NO_HOOKS, Hooks
 from bareasgi_graphql.incremental_formats import IncrementalFormat, writer
 from bareasgi_graphql.masking import Masking
 
@@ -99,6 +101,7 @@ async def execute_incrementally(
     executor: AbortableExecutor,
     masking: Masking,
     form: IncrementalFormat,
+    hooks: Hooks = NO_HOOKS,
     *,
     query_timeout: float | None = None,
 ) -> "ExecutionResult | Payloads":
@@ -119,7 +122,9 @@ async def execute_incrementally(
         raise
     if isinstance(executed, ExecutionResult):
         return executed
-    return Payloads(executed, executor, masking, form, query_timeout=query_timeout)
+    return Payloads(
+        executed, executor, masking, form, hooks, query_timeout=query_timeout
+    )
 
 
 class Payloads:
@@ -136,9 +141,11 @@ class Payloads:
         executor: AbortableExecutor,
         masking: Masking,
         form: IncrementalFormat,
+        hooks: Hooks = NO_HOOKS,
         *,
         query_timeout: float | None = None,
     ) -> None:
+        self._hooks = hooks
         self._initial: _Initial | None = results.initial_result
         self._subsequent = results.subsequent_results
         self._executor = executor
@@ -153,21 +160,17 @@ class Payloads:
     async def __anext__(self) -> Result:
         if self._initial is not None:
             initial, self._initial = self._initial, None
-            return self._writer.initial(initial)
+            payload = self._writer.initial(initial)
+            self._hooks.executed(initial.errors)
+            return payload
         self._is_begun = True
-        payload = None
-        while payload is None:
-            try:
-                async with asyncio.timeout(self._timeout):
-                    result = await anext(self._subsequent)
-            except TimeoutError:
-                return self._late()
-            payload = self._writer.subsequent(result)
-        return payload
+        with self._hooks:
+            return await self._next_payload()
 
     async def aclose(self) -> None:
         """End everything. To call it again is harmless."""
         self._initial = None
+        self._hooks.ended(GeneratorExit())
         if self._is_begun:
             await self._subsequent.aclose()
             return
@@ -180,9 +183,29 @@ class Payloads:
         with suppress(AbortError):
             await anext(self._subsequent)
 
+    async def _next_payload(self) -> Result:
+        while True:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    result = await anext(self._subsequent)
+            except TimeoutError:
+                return self._late()
+            payload = self._writer.subsequent(result)
+            if payload is not None:
+                self._hooks.executed(_errors(result))
+                if not result.has_next:
+                    self._hooks.ended()
+                return payload
+
     def _late(self) -> Result:
-        error = GraphQLError(f"The operation took over {self._timeout} seconds")
-        return {"errors": self._masking.formatted([error]), "hasNext": False}
+        error = RequestError(f"The operation took over {self._timeout} seconds")
+        self._hooks.ended(error)
+        return {"errors": self._masking.formatted(error.errors), "hasNext": False}
+
+
+def _errors(result: SubsequentIncrementalExecutionResult) -> list[GraphQLError]:
+    pieces = (*(result.incremental or ()), *(result.completed or ()))
+    return [error for piece in pieces for error in piece.errors or ()]
 
 
 async def _first_result(executor: AbortableExecutor) -> _Executed:

@@ -22,6 +22,7 @@ from bareasgi_graphql.assembly import DEFAULT_LIMITS, graphql_handler
 from bareasgi_graphql.execution import MakeContext
 from bareasgi_graphql.graphiql import graphiql_response
 from bareasgi_graphql.handler import GraphQL
+from bareasgi_graphql.hooks import MakeHook
 from bareasgi_graphql.limits import Limits
 from bareasgi_graphql.masking import FormatError
 from bareasgi_graphql.request import Dumps, Loads
@@ -53,6 +54,7 @@ def add_graphql(
     persisted: int = 0,
     documents: str | PathLike[str] | None = None,
     on_connect: OnConnect | None = None,
+    hooks: Iterable[MakeHook] = (),
     allowed_origins: Iterable[str] | None = None,
     ping_interval: float | None = 10,
     dumps: Dumps = json.dumps,
@@ -84,6 +86,7 @@ def add_graphql(
         persisted=persisted,
         documents=documents,
         on_connect=on_connect,
+        hooks=hooks,
         allowed_origins=allowed_origins,
         ping_interval=ping_interval,
         dumps=dumps,

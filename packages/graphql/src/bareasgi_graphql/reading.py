@@ -1,7 +1,7 @@
 """Reads what an HTTP request asks for, from its query string or its body."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from bareasgi import Content, ContentTooLarge, Scope, bytes_reader
@@ -87,19 +87,23 @@ class Reader:
         Raises RequestError as `read` does, and for a form that a page of a foreign site
         could have sent.
         """
-        if not has_preflight(scope["headers"]):
-            raise RequestError(
-                "A form must have the header graphql-require-preflight, and not empty"
-            )
-        async with read_uploads(
-            scope,
-            content,
-            max_bytes=self._limits.upload,
-            max_text=self._limits.body,
-            max_files=self._limits.files,
-            loads=self._loads,
-        ) as value:
-            yield requests_from(value, self.batch)
+        async with AsyncExitStack() as files:
+            try:
+                _check_preflight(scope)
+                reading = read_uploads(
+                    scope,
+                    content,
+                    max_bytes=self._limits.upload,
+                    max_text=self._limits.body,
+                    max_files=self._limits.files,
+                    loads=self._loads,
+                )
+                value = await files.enter_async_context(reading)
+                request = requests_from(value, self.batch)
+            except RequestError:
+                await _skip(content, self._limits.upload)
+                raise
+            yield request
 
     async def read_one(self, scope: Scope, content: Content) -> GraphQLRequest:
         """Read one request, and raise RequestError for a batch, too."""
@@ -107,3 +111,23 @@ class Reader:
         if isinstance(request, list):
             raise RequestError("A batch cannot be sent to an event stream")
         return request
+
+
+def _check_preflight(scope: Scope) -> None:
+    if not has_preflight(scope["headers"]):
+        raise RequestError(
+            "A form must have the header graphql-require-preflight, and not empty"
+        )
+
+
+async def _skip(content: Content, max_bytes: int | None) -> None:
+    """Read what is left of a form, as far as it might have been read anyway.
+
+    Servers close the connection to a client that is still sending, which then does not
+    see what the answer was.
+    """
+    async for chunk in content:
+        if max_bytes is not None:
+            max_bytes -= len(chunk)
+            if max_bytes < 0:
+                break

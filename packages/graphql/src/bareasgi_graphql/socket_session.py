@@ -145,7 +145,7 @@ class Session:
         """Run an operation, and send its results as they come."""
         protocol = self._protocol
         try:
-            operation = self._engine.operation(start.request)
+            operation = self._engine.operation(start.request, self._scope, self._info)
         except RequestError as error:
             result = self._engine.refusal(error)
             await self._perform(protocol.result(start, result))
