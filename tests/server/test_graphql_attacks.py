@@ -824,6 +824,13 @@ def check_response(method: str, response: Response) -> None:
             kind, data = event.split("\n")
             assert kind == "event: next"
             check_result(json.loads(data.removeprefix("data: ")))
+    elif media_type is not None and media_type.startswith(b"multipart/mixed;"):
+        assert response.status == 200
+        start, part, end = response.body.split(b"\r\n---")
+        assert (start, end) == (b"", b"--\r\n")
+        fields, _, data = part.partition(b"\r\n\r\n")
+        assert fields == b"\r\ncontent-type: application/json"
+        check_result(json.loads(data))
     elif media_type == b"text/html; charset=utf-8":
         assert response.body.lower().startswith(b"<!doctype html>")
     else:
