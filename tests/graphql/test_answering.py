@@ -14,7 +14,7 @@ from graphql import GraphQLResolveInfo, GraphQLSchema, build_schema
 
 from bareasgi import Application, Header
 from bareasgi.testing import Response, http_request, http_stream
-from bareasgi_graphql import DocumentsError, Limits, Upload, add_graphql
+from bareasgi_graphql import DocumentsError, Limits, Upload, add_graphql, reading
 
 JSON: Header = (b"content-type", b"application/json")
 PREFLIGHT: Header = (b"graphql-require-preflight", b"1")
@@ -175,6 +175,22 @@ async def test_a_refused_form_is_read_as_far_as_another_might_be(
     )
     assert response.status == 400
     assert (taken == 20) is (limit != 100)
+
+
+async def test_a_refused_form_that_stalls_is_answered_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"a"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(reading, "SKIPPING_TIME", 0.01)
+    app = serving(world, uploads=True)
+    response = await http_request(
+        app, "POST", "/graphql", headers=[FORM], content=content()
+    )
+    assert response.status == 400
+    assert "graphql-require-preflight" in response.text
 
 
 @pytest.mark.parametrize(

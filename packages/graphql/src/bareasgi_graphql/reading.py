@@ -1,7 +1,8 @@
 """Reads what an HTTP request asks for, from its query string or its body."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 from bareasgi import Content, ContentTooLarge, Scope, bytes_reader
@@ -16,6 +17,9 @@ from bareasgi_graphql.request import (
     requests_from,
 )
 from bareasgi_graphql.uploads import has_preflight, read_uploads
+
+SKIPPING_TIME: Final = 5.0
+"""Seconds that a client has to send the rest of a form that is refused."""
 
 READING: Final = ("GET", "HEAD")
 """The methods that change nothing (RFC 9110, section 9.2.1)."""
@@ -121,13 +125,15 @@ def _check_preflight(scope: Scope) -> None:
 
 
 async def _skip(content: Content, max_bytes: int | None) -> None:
-    """Read what is left of a form, as far as it might have been read anyway.
+    """Throw away what is left of a form, as far as it might have been read anyway.
 
     Servers close the connection to a client that is still sending, which then does not
     see what the answer was.
     """
-    async for chunk in content:
-        if max_bytes is not None:
-            max_bytes -= len(chunk)
-            if max_bytes < 0:
-                break
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SKIPPING_TIME):
+            async for chunk in content:
+                if max_bytes is not None:
+                    max_bytes -= len(chunk)
+                    if max_bytes < 0:
+                        break
