@@ -1195,3 +1195,43 @@ async def test_a_handler_that_refuses_late_leaves_nobody_else_receiving() -> Non
         await checked(app)(scope, receive, send)
     assert sent[0]["status"] == 403
     assert b"".join(each.get("body", b"") for each in sent) == b"not you"
+
+
+async def test_a_call_cancelled_while_a_late_refusal_begins_ends_as_cancelled() -> None:
+    app = Application()
+    is_looked_after = asyncio.Event()
+
+    async def receive() -> Message:
+        if calls.pop():
+            return {"type": "websocket.connect"}
+        is_looked_after.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            call.cancel()
+            await asyncio.sleep(0)
+        raise AssertionError
+
+    async def refuse(
+        scope: Scope, info: Info, matches: RouteMatches, web_socket: WebSocket
+    ) -> None:
+        await is_looked_after.wait()
+        raise HttpError(403)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app.ws_router.add("/", refuse)
+    calls = [False, True]
+    sent: list[Message] = []
+    scope = {
+        "type": "websocket",
+        "path": "/",
+        "headers": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+    call = asyncio.create_task(checked(app)(scope, receive, send))
+    async with asyncio.timeout(10):
+        await asyncio.wait([call])
+    assert call.cancelled()
+    assert sent == []
