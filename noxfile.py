@@ -51,15 +51,16 @@ BUDGETS = {
     "bench": 1200,
     "soak": 300,
     "clients": 90,
+    "browser": 120,
     "graphene": 20,
 }
 
 # What needs more than Python, or an environment of its own, and is run by a session.
-OWN_SESSION = ["tests/clients", "tests/graphene"]
+OWN_SESSION = ["tests/browser", "tests/clients", "tests/graphene"]
 
 # What only the newest Python at hand runs: servers, clients and the newcomer's commands
 # take long, and what they show does not depend on the Python version.
-NEWEST_ONLY = ["tests/browser", "tests/server", "tests/docs", "tests/typing"]
+NEWEST_ONLY = ["tests/server", "tests/docs", "tests/typing"]
 
 # Each prints three runs, and fails where a target is missed or a peer is not there.
 BENCHMARKS = [
@@ -104,6 +105,10 @@ GRAPHENE = [
 
 # In two processes, file by file: there is much to wait for.
 IN_TWO = ["pytest", "-n2", "--dist=loadfile"]
+
+# Other programs answer over real sockets. What a busy machine made late passes when it
+# is run once more, and is named at the end; a fault fails twice.
+TWICE = ["--reruns=1", "-rR"]
 
 HELLO_WORLD = """
 import asyncio
@@ -209,8 +214,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Both type checkers, strict: packages as installed, and what supports tests."""
-    groups = [*test_groups(*PACKAGES.values()), "server-tests", "types"]
-    install(session, PACKAGES.values(), *groups)
+    others = ["server-tests", "browser-tests", "demo", "types"]
+    install(session, PACKAGES.values(), *test_groups(*PACKAGES.values()), *others)
     modules = [package.module for package in PACKAGES.values()]
     # Code may depend on the version, so the oldest and the newest are both checked.
     for python in (PYTHONS[0], PYTHONS[-1]):
@@ -272,9 +277,10 @@ def together(session: nox.Session) -> None:
     """All packages in one environment, and every test there is."""
     is_newest = session.python == newest_python()
     others = ["server-tests", "types"] if is_newest else []
-    install(session, PACKAGES.values(), *test_groups(*PACKAGES.values()), *others)
+    groups = [*test_groups(*PACKAGES.values()), "demo", *others]
+    install(session, PACKAGES.values(), *groups)
     left_out = [*OWN_SESSION, *([] if is_newest else NEWEST_ONLY)]
-    run_pytest(session, *IN_TWO, *(f"--ignore={path}" for path in left_out))
+    run_pytest(session, *IN_TWO, *TWICE, *(f"--ignore={path}" for path in left_out))
 
 
 @nox.session
@@ -318,7 +324,14 @@ def clients(session: nox.Session) -> None:
         quiet = ["--no-audit", "--no-fund", "--no-package-lock", f"--prefix={packages}"]
         session.run("npm", "install", *quiet, *NODE_PACKAGES, external=True)
     env = {"NODE_PACKAGES": str(packages)}
-    run_pytest(session, "pytest", "-n2", "tests/clients", env=env)
+    run_pytest(session, *IN_TWO, *TWICE, "tests/clients", env=env)
+
+
+@nox.session(default="CI" in environ)
+def browser(session: nox.Session) -> None:
+    """Pages in Chromium: the demo, GraphiQL, other origins, sockets, event streams."""
+    install(session, PACKAGES.values(), "test", "server-tests", "browser-tests", "demo")
+    run_pytest(session, *IN_TWO, *TWICE, "tests/browser")
 
 
 @nox.session(default="CI" in environ)
@@ -337,7 +350,9 @@ def vendor(session: nox.Session) -> None:
     file that has another sum is an error, and nothing is copied: whoever wrote a new
     version into the manifest looks at the file, and writes the sum it has.
     """
-    for manifest in sorted(Path().glob("packages/*/src/*/*/vendored/manifest.json")):
+    found = Path("packages").glob("*/src/*/*/vendored/manifest.json")
+    examples = Path("examples").glob("*/static/vendored/manifest.json")
+    for manifest in sorted([*found, *examples]):
         copies: dict[Path, bytes] = {}
         for package in json.loads(manifest.read_text(encoding="utf-8")):
             for file, content in npm_files(session, package):
@@ -351,7 +366,7 @@ def vendor(session: nox.Session) -> None:
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Serves the demo on http://127.0.0.1:9009/ until it is interrupted."""
-    install(session, PACKAGES.values())
+    install(session, PACKAGES.values(), "demo")
     shutil.rmtree(WORK)
     # This process becomes the demo, so that a signal reaches the demo itself. nox would
     # end at once on SIGTERM, and leave a server behind that holds the port.
@@ -515,7 +530,8 @@ def close() -> None:
     report = WORK / "report.json"
     if report.exists():
         sessions = json.loads(report.read_text(encoding="utf-8"))["sessions"]
-        lines = [*map(session_line, sessions), *skipped_lines(sessions)]
+        lines = [*map(session_line, sessions), *again_lines(sessions)]
+        lines += skipped_lines(sessions)
         sys.stderr.write("\n".join(["", *lines, ""]))
     shutil.rmtree(WORK)
 
@@ -532,6 +548,16 @@ def session_line(session: dict[str, Any]) -> str:
         f" {each['errors']} errors, {each['skipped']} skipped"
         for each in counted
     )
+
+
+def again_lines(sessions: list[dict[str, Any]]) -> Iterator[str]:
+    """Every test that failed and was run once more."""
+    for session in sessions:
+        for suite in suites(session):
+            names = [(each.get("classname"), each.get("name")) for each in suite]
+            for (module, name), count in Counter(names).items():
+                if count > 1:
+                    yield f"Run again: {signature(session)}: {module}: {name}"
 
 
 def skipped_lines(sessions: list[dict[str, Any]]) -> Iterator[str]:
