@@ -1,57 +1,21 @@
 """What the tests import is the wheel of this tree, and the whole of it."""
 
-import subprocess
-import sys
-import tomllib
-from importlib.metadata import distribution
-from pathlib import Path
+from installed import Installed
 
-import bareasgi_prometheus
-
-PACKAGE = Path(__file__).parents[2] / "packages" / "prometheus"
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+PACKAGE = Installed("prometheus")
 
 
 def test_the_installed_versions_are_those_of_this_tree() -> None:
-    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text("utf-8"))["project"]
-    assert distribution("bareasgi-prometheus").version == project["version"]
-    assert distribution("bareasgi").version == project["version"]
+    PACKAGE.check_version()
 
 
 def test_the_installed_files_are_those_of_this_tree() -> None:
-    assert bareasgi_prometheus.__file__ is not None
-    installed = Path(bareasgi_prometheus.__file__).parent
-    assert installed != PACKAGE / "src" / "bareasgi_prometheus"
-    assert files(installed) == files(PACKAGE / "src" / "bareasgi_prometheus")
+    PACKAGE.check_files()
 
 
 def test_the_wheel_brings_its_licence_and_says_that_it_is_typed() -> None:
-    names = {path.name for path in distribution("bareasgi-prometheus").files or []}
-    assert {"LICENSE", "py.typed"} <= names
+    PACKAGE.check_wheel()
 
 
 def test_importing_loads_only_what_is_declared() -> None:
-    program = (
-        "import sys, bareasgi_prometheus\n"
-        "roots = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(*sorted(roots - sys.stdlib_module_names))"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-P", "-W", "error", "-c", program],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    found = {name for name in printed.stdout.split() if not name.startswith("_")}
-    assert found - {"sitecustomize"} <= {
-        "bareasgi",
-        "bareasgi_prometheus",
-        "prometheus_client",
-    }
+    PACKAGE.check_imports("prometheus_client")
