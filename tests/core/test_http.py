@@ -1250,3 +1250,11 @@ async def test_a_router_that_raises_is_a_plain_500(
     response = await http_request(app, "GET", "/")
     assert response.messages == FAILED
     assert isinstance(the_error(caplog), ZeroDivisionError)
+
+
+@pytest.mark.parametrize("reason", [{"errors": 1}, ["a"], ("a",)], ids=repr)
+def test_an_error_whose_reason_cannot_be_a_body_is_refused_where_it_is_made(
+    reason: Any,
+) -> None:
+    with pytest.raises(TypeError, match=r"json\.dumps"):
+        HttpError(422, reason)

@@ -1772,3 +1772,42 @@ async def test_a_cancellation_at_any_turn_ends_the_call_and_closes_the_body_once
         assert body.iterator.closings == (1 if body.was_opened else 0), turn
         assert outcome.cleanups == (1 if outcome.is_begun else 0), turn
         assert others() == set()
+
+
+async def test_a_task_group_around_a_yield_is_no_error_when_the_client_leaves(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.Event().wait())
+            while True:
+                yield b"a"
+
+    async def handle(
+        scope: Scope, info: Info, matches: RouteMatches, content: Content
+    ) -> HttpResponse:
+        return 200, [], body()
+
+    app = Application()
+    app.http_router.add({"GET"}, "/", handle)
+    async with http_stream(app, "GET", "/") as stream:
+        await stream.chunk()
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "advice"),
+    [
+        ([("content-type", b"text/plain")], "must be bytes, such as b'accept'"),
+        ([(b"content-type", "text/plain")], "the value of b'content-type' must be"),
+    ],
+    ids=["a name", "a value"],
+)
+async def test_the_log_says_how_a_header_of_text_is_written(
+    headers: Any, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await http_request(
+        returning(bytes_writer(b""), headers=headers), "GET", "/"
+    )
+    assert response.status == 500
+    assert advice in caplog.text

@@ -6,10 +6,11 @@ import gc
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from bareasgi import Application
 from bareasgi.testing import (
     LifespanError,
     ProtocolError,
@@ -1266,3 +1267,16 @@ async def test_a_checked_application_is_a_coroutine_function_as_servers_want_it(
 ):
     assert inspect.iscoroutinefunction(checked(scope_app))
     assert (await http_request(checked(echo_app), "GET", "/")).status == 200
+
+
+@pytest.mark.parametrize(
+    "field", [("origin", b"x"), (b"origin", "x"), "origin"], ids=repr
+)
+async def test_a_header_that_is_no_pair_of_bytes_is_refused(field: Any) -> None:
+    with pytest.raises(TypeError, match="must be a pair of bytes"):
+        await http_request(Application(), "GET", "/", headers=[field])
+
+
+async def test_a_text_as_the_content_is_refused() -> None:
+    with pytest.raises(TypeError, match="the content must be bytes, not"):
+        await http_request(Application(), "POST", "/", content=cast(Any, "text"))

@@ -77,7 +77,10 @@ def load(target: str) -> Application:
     is_factory = path.endswith("()")
     for name in path.removesuffix("()").split("."):
         if not hasattr(found, name):
-            raise NoApplicationError(f"there is no {name!r} in {target!r}")
+            raise NoApplicationError(
+                f"there is no {name!r} in {target!r}; a function that makes the"
+                " application is written 'module:function()'"
+            )
         found = getattr(found, name)
     if is_factory and callable(found):
         try:

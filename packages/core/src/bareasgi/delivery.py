@@ -33,6 +33,9 @@ logger: Final[Logger] = getLogger(__name__)
 Watch: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """Returns when the client has left."""
 
+_ENDED: Final = (GeneratorExit, asyncio.CancelledError)
+"""What a body that was told to end ends with."""
+
 
 async def send_watched(
     scope: Scope,
@@ -102,6 +105,10 @@ def _check_outcome(task: asyncio.Task[None], *, is_cut: bool) -> None:
         case asyncio.CancelledError():
             # Nobody cancelled the server's task, which it would take this for.
             error = RuntimeError("a body was cancelled from within")
+        case BaseExceptionGroup() if is_cut and not error.split(_ENDED)[1]:
+            # A task group in the body was left where it yields.
+            logger.debug("the client left")
+            return
         case _:
             pass
     logger.error("a body failed", exc_info=error)

@@ -55,12 +55,18 @@ class HttpError(HTTPError):
     None no body. Headers are pairs of bytes, used as given, or a mapping. Text without
     a content type is sent as `text/plain; charset=utf-8`. A middleware sees the
     exception, and may answer otherwise. The status is from 200 to 599: another one is
-    logged, and answered with a plain 500.
+    logged, and answered with a plain 500. Raises TypeError for a reason that is data,
+    such as a dict: it needs a form first.
     """
 
     def __init__(
         self, status: int, reason: _Reason = None, headers: _ErrorHeaders = None
     ) -> None:
+        if isinstance(cast(object, reason), (dict, list, tuple)):
+            raise TypeError(
+                "the reason must be text, bytes or an async iterable of bytes, not"
+                f" {reason!r}: json.dumps makes a text"
+            )
         # The base class is typed for what urllib gives it. It keeps what it gets, and
         # accepts None in place of the file that a client's response would have.
         super().__init__("", status, cast(Any, reason), cast(Any, headers), None)

@@ -86,7 +86,10 @@ def event_stream(
     types. Raises the same errors at once for wrong options.
     """
     if not hasattr(events, "__aiter__"):
-        raise TypeError(f"events must be an async iterable, not {events!r}")
+        raise TypeError(
+            "events must be an async iterable, such as the call of an async generator"
+            f" function, not {events!r}"
+        )
     if retry is not None:
         if not isinstance(cast(object, retry), int):
             raise TypeError(f"retry must be an int of milliseconds, not {retry!r}")

@@ -115,7 +115,7 @@ def _as_tuple(response: object, source: object) -> HttpResponse:
         return (response,)
     if isinstance(response, tuple):
         return cast(HttpResponse, (*cast(tuple[object, ...], response),))
-    raise _nonsense(source, "an int or a tuple", response)
+    raise _nonsense(source, "a status, or a tuple that begins with one", response)
 
 
 def _to_int(status: object, source: object, body: Body | None) -> int:
@@ -126,12 +126,14 @@ def _to_int(status: object, source: object, body: Body | None) -> int:
 
 def _check_sequence(headers: object, source: object, body: Body | None) -> None:
     if not isinstance(headers, Sequence) or isinstance(headers, (str, bytes)):
-        raise _nonsense(source, "a list of pairs as the headers", headers, body)
+        wanted = "a list of pairs of bytes as the headers"
+        raise _nonsense(source, wanted, headers, body)
 
 
 def _check_iterable(body: object, source: object) -> None:
     if not hasattr(body, "__aiter__"):
-        raise _nonsense(source, "an async iterable of bytes as the body", body)
+        wanted = "an async iterable of bytes as the body, such as text_writer('text')"
+        raise _nonsense(source, wanted, body)
 
 
 def _nonsense(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from logging import Logger, getLogger
-from typing import Final
+from typing import Final, cast
 
 from bareasgi.extensions import PATHSEND, TRAILERS, WrappedBody, wants_trailers
 from bareasgi.responses import internal_server_error
@@ -89,7 +89,7 @@ def checked_headers(headers: Headers, length: int | None = None) -> Headers:
         if frames:
             length = None
         if name.__class__ is not bytes or value.__class__ is not bytes:
-            raise TypeError(f"{name!r} and {value!r} must be bytes")
+            raise TypeError(f"the value of {name!r} must be bytes, not {value!r}")
         if CR in value or LF in value or NUL in value:
             raise ValueError(f"the value of {name!r} has a control character")
     return headers if length is None else [*headers, _content_length(length)]
@@ -101,6 +101,8 @@ def _content_length(length: int) -> Header:
 
 
 def _check_name(name: bytes) -> bool:
+    if not isinstance(cast(object, name), bytes):
+        raise TypeError(f"the name {name!r} must be bytes, such as b'accept'")
     if _NAME.fullmatch(name) is None:
         raise ValueError(f"the name {name!r} is not a token in lower case")
     if len(_NAMES) < _MAX_NAMES and len(name) <= _MAX_NAME:

@@ -48,7 +48,8 @@ def send_message(content: object) -> Message:
     """Make the message with bytes. Raises ValueError for anything else but a str."""
     if isinstance(content, (bytes, bytearray, memoryview)):
         return {"type": "websocket.send", "bytes": bytes(cast(bytes, content))}
-    raise ValueError(f"a message is str or bytes, not {type(content).__name__}")
+    kind = type(content).__name__
+    raise ValueError(f"a message is str or bytes, not {kind}: json.dumps makes a str")
 
 
 def close_message(code: int, reason: str | None) -> Message:

@@ -204,10 +204,19 @@ def _http_scope(method: str, path: str, headers: Iterable[Header]) -> dict[str, 
     }
 
 
+def _field(field: object) -> Header:
+    """Check a header as the sender's side would, and put its name in lower case."""
+    match field:
+        case (bytes() as name, bytes() as value):
+            return name.lower(), value
+        case _:
+            raise TypeError(f"a header must be a pair of bytes, not {field!r}")
+
+
 def _connection_scope(path: str, headers: Iterable[Header]) -> dict[str, Any]:
     target, _, query = path.partition("?")
     raw_path = quote(target, safe=string.punctuation)
-    fields = [(name.lower(), value) for name, value in headers]
+    fields = [_field(field) for field in headers]
     if all(name != b"host" for name, _ in fields):
         fields.insert(0, (b"host", b"localhost"))
     return {

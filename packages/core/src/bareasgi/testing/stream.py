@@ -13,7 +13,7 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from bareasgi.testing.call import Call, each
 from bareasgi.testing.checker import ASGIApplication, ProtocolError
@@ -261,6 +261,8 @@ class Stream(Response):
             self.leave()
 
     def _offer(self, chunk: bytes, *, more: bool) -> None:
+        if not isinstance(cast(object, chunk), bytes):
+            raise TypeError(f"the content must be bytes, not {chunk!r}")
         self._uploads.append({"type": "http.request", "body": chunk, "more_body": more})
         self._call.tell()
 
