@@ -382,10 +382,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
-    """Two hundred clients of every kind for a minute, on each kind of server."""
-    install(session, PACKAGES.values(), "test", "server-tests")
+    """Two hundred clients for a minute, on each kind of server and in the demo."""
+    install(session, PACKAGES.values(), "test", "server-tests", "demo")
     env = {"SOAK_SECONDS": "60"}
-    run_pytest(session, "pytest", "-s", "tests/server/test_soak.py", env=env)
+    programs = ["tests/server/test_soak.py", "tests/server/test_demo_under_load.py"]
+    run_pytest(session, "pytest", "-s", *programs, env=env)
 
 
 # The budgets that the benchmarks check were set on this version.

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ import pytest
 from programs import free_port, on_port, request, running
 from repository import ROOT
 
-DEMO = ROOT / "examples" / "demo" / "app.py"
 PROGRAMS = sorted((ROOT / "examples").glob("*.py"))
 JSON = "application/json"
 
@@ -24,13 +22,6 @@ def serving(program: Path, tmp_path: Path) -> Generator[int]:
     copy = tmp_path / program.name
     copy.write_text(on_port(program.read_text("utf-8"), port), "utf-8")
     with running(sys.executable, str(copy), port=port):
-        yield port
-
-
-@contextmanager
-def serving_the_demo() -> Generator[int]:
-    port = free_port()
-    with running(sys.executable, str(DEMO), port=port, env={"PORT": str(port)}):
         yield port
 
 
@@ -96,74 +87,3 @@ def test_streaming_ticks_and_ends_after_its_reader_left(tmp_path: Path) -> None:
     with serving(ROOT / "examples" / "streaming.py", tmp_path) as port:
         lines = first_lines_of_stream(port, "/ticks", 4)
     assert lines == [b"data: tick\n", b"\n"] * 2
-
-
-def test_the_demo_page_links_to_paths_that_answer_as_it_says() -> None:
-    with serving_the_demo() as port:
-        page = request(port, "GET", "/")
-        assert (page.status, page.content_type) == (200, "text/html; charset=utf-8")
-        links = re.findall(r'<a href="(/[^"]+)">.*?</a>( \(404\))?', page.body.decode())
-        assert len(links) == 4
-        for path, missing in links:
-            if path != "/ticks":
-                expected = 404 if missing else 200
-                assert request(port, "GET", path).status == expected, path
-
-
-def test_the_demo_page_needs_no_other_host() -> None:
-    page = DEMO.with_name("index.html").read_text("utf-8")
-    # The name of the SVG vocabulary looks like an address, and nothing is fetched.
-    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^'\"\s]*", page)
-    assert addresses == ["http://www.w3.org/2000/svg"]
-
-
-def test_the_demo_shows_and_changes_its_info() -> None:
-    with serving_the_demo() as port:
-        sent = {"content-type": JSON}
-        name = b'{"name": "Peter Sellers"}'
-        assert request(port, "GET", "/info").status == 500
-        assert request(port, "POST", "/info", headers=sent, body=name).status == 204
-        shown = request(port, "GET", "/info", headers={"accept": JSON})
-        assert shown == (200, JSON, name)
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"name": 1}', b"\xff"])
-def test_the_demo_answers_400_to_what_is_not_a_name(body: bytes) -> None:
-    with serving_the_demo() as port:
-        sent = {"content-type": JSON}
-        assert request(port, "POST", "/info", headers=sent, body=body).status == 400
-
-
-def test_the_demo_converts_the_parts_of_a_path() -> None:
-    with serving_the_demo() as port:
-        answer = request(port, "GET", "/foo/bar/12/2020-01-31").body.decode()
-    assert answer.splitlines() == [
-        "name = 'bar'",
-        "id = 12",
-        "created = datetime.datetime(2020, 1, 31, 0, 0)",
-    ]
-
-
-def test_the_demo_ticks() -> None:
-    with serving_the_demo() as port:
-        lines = first_lines_of_stream(port, "/ticks", 6)
-    assert lines[:2] == [b"retry: 1000\n", b"\n"]
-    for line in lines[2::2]:
-        assert re.fullmatch(rb"data: \d\d:\d\d:\d\d UTC\n", line)
-
-
-def test_the_demo_ends_on_sigterm_while_it_streams_and_keeps_connections() -> None:
-    with serving_the_demo() as port:
-        idle = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        idle.request("GET", "/hello-world")
-        idle.getresponse().read()
-        stream = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        stream.request("GET", "/ticks")
-        response = stream.getresponse()
-        assert response.readline() == b"retry: 1000\n"
-    # Only now, after the demo has ended, do its clients leave.
-    with pytest.raises(http.client.IncompleteRead):
-        # A stream that is ended for it is cut, and not ended as if it were whole.
-        response.read()
-    stream.close()
-    idle.close()

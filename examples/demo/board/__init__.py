@@ -1,0 +1,1 @@
+"""A small trading board: everything that examples/demo/app.py serves."""

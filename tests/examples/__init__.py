@@ -1,0 +1,1 @@
+"""Every example as it stands, and the demo in all its parts."""
