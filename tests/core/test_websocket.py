@@ -1235,3 +1235,33 @@ async def test_a_call_cancelled_while_a_late_refusal_begins_ends_as_cancelled() 
         await asyncio.wait([call])
     assert call.cancelled()
     assert sent == []
+
+
+@pytest.mark.parametrize("is_another", [False, True], ids=["the socket's", "another"])
+async def test_only_another_error_of_a_task_group_is_logged_when_the_client_has_left(
+    is_another: bool,  # noqa: FBT001 - of the table
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = Application()
+
+    @app.on_ws_request("/socket")
+    async def send_after_the_end(
+        scope: Scope, info: Info, matches: RouteMatches, web_socket: WebSocket
+    ) -> None:
+        async def send() -> None:
+            await web_socket.send("too late")
+
+        async def fail() -> None:
+            raise LookupError
+
+        await web_socket.accept()
+        assert await web_socket.receive() is None
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(send())
+            if is_another:
+                tasks.create_task(fail())
+
+    async with web_socket(app, "/socket") as client:
+        client.leave()
+        await client.finished()
+    assert ("'/socket' failed" in caplog.text) is is_another

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from logging import Logger, getLogger
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 from urllib.error import HTTPError
 
 from bareasgi.connection import Connection
@@ -122,6 +122,14 @@ async def _not_found(
     raise HttpError(404, "Not Found", PLAIN_TEXT)
 
 
+def _is_of_the_socket(error: Exception) -> bool:
+    """Tell whether it says that the socket has ended, also from within a task group."""
+    if isinstance(error, ExceptionGroup):
+        group = cast(ExceptionGroup[Exception], error)
+        return group.split(WebSocketInternalError)[1] is None
+    return isinstance(error, WebSocketInternalError)
+
+
 async def _refuse(
     scope: Scope, info: Info, matches: RouteMatches, web_socket: WebSocket
 ) -> None:
@@ -164,7 +172,7 @@ class _Service:
             else:
                 await self._fail(RuntimeError("the handler was cancelled from within"))
         except Exception as error:  # noqa: BLE001 - whatever it is ends the connection
-            if connection.is_disconnected and isinstance(error, WebSocketInternalError):
+            if connection.is_disconnected and _is_of_the_socket(error):
                 logger.debug("%s", error)
             else:
                 await self._fail(error)
