@@ -48,15 +48,17 @@ BUDGETS = {
     "together": 180,
     "lowest": 60,
     "wheels": 40,
-    "bench": 1200,
+    "bench": 2400,
     "soak": 300,
     "clients": 90,
     "browser": 120,
+    "docs": 60,
     "graphene": 20,
 }
 
 # What needs more than Python, or an environment of its own, and is run by a session.
-OWN_SESSION = ["tests/browser", "tests/clients", "tests/graphene"]
+SITE = "tests/docs/test_site.py"
+OWN_SESSION = [SITE, "tests/browser", "tests/clients", "tests/graphene"]
 
 # What only the newest Python at hand runs: servers, clients and the newcomer's commands
 # take long, and what they show does not depend on the Python version.
@@ -72,6 +74,9 @@ BENCHMARKS = [
     "benchmarks.metrics",
     "benchmarks.graphql",
     "benchmarks.idle_sockets",
+    "benchmarks.servers",
+    "benchmarks.growth",
+    "benchmarks.footprint",
     "benchmarks",
 ]
 
@@ -336,7 +341,8 @@ def clients(session: nox.Session) -> None:
 @nox.session(default="CI" in environ)
 def browser(session: nox.Session) -> None:
     """Pages in Chromium: the demo, GraphiQL, other origins, sockets, event streams."""
-    install(session, PACKAGES.values(), "test", "server-tests", "browser-tests", "demo")
+    groups = ["test", "server-tests", "browser-tests", "demo", "docs"]
+    install(session, PACKAGES.values(), *groups)
     run_pytest(session, *IN_TWO, *TWICE, "tests/browser")
 
 
@@ -369,6 +375,19 @@ def vendor(session: nox.Session) -> None:
             path.write_bytes(content)
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Builds the site into build/site, strictly, and looks for what is dead or missing.
+
+    What follows `--` is what zensical does instead: `nox -s docs -- serve`.
+    """
+    install_tools(session, "test", "docs")
+    command = session.posargs or ["build", "--strict", "--clean"]
+    session.run("python", "-m", "zensical", *command, env={"PYTHONPATH": ".ci"})
+    if not session.posargs:
+        run_pytest(session, "pytest", SITE)
+
+
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Serves the demo on http://127.0.0.1:9009/ until it is interrupted."""
@@ -392,7 +411,7 @@ def soak(session: nox.Session) -> None:
 # The budgets that the benchmarks check were set on this version.
 @nox.session(python="3.12", default=False)
 def bench(session: nox.Session) -> None:
-    """Time per request of this framework and others, interleaved in one run."""
+    """Us and others in one run; writes the page of the documentation."""
     install(session, PACKAGES.values(), "bench")
     failed: list[str] = []
     for module in BENCHMARKS:
@@ -401,6 +420,8 @@ def bench(session: nox.Session) -> None:
         except CommandFailed:
             # A target is missed, or a peer is. The others are measured all the same.
             failed.append(module)
+    if not session.posargs:
+        session.run("python", "-m", "benchmarks.page")
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 

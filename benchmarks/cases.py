@@ -150,12 +150,10 @@ async def ticks() -> AsyncGenerator[bytes]:
 
 
 def _socket_scope() -> Scope:
-    return {
-        **scope_for("/echo"),
-        "type": "websocket",
-        "scheme": "ws",
-        "subprotocols": [],
-    }
+    scope = scope_for("/echo")
+    # The handshake is a GET, but ASGI does not say so.
+    del scope["method"]
+    return {**scope, "type": "websocket", "scheme": "ws", "subprotocols": []}
 
 
 def _socket_messages() -> Sequence[Message]:

@@ -30,7 +30,7 @@ import httpx
 import httpx2
 
 from bareclient import Client, Limits
-from benchmarks import report
+from benchmarks.report import Column, Figure, Report, Table, at_most
 
 OURS: Final = "bareclient"
 BASE: Final = "httpcore2"
@@ -40,7 +40,6 @@ AT_ONCE: Final = 50
 SIZE: Final = 50 * 1024 * 1024
 BODY: Final = b"Hello, World!"
 
-_RUNS: Final = 3
 _DEADLINE: Final = 10.0
 
 SERVED: Final = f"""
@@ -88,7 +87,7 @@ class Plan:
 
 
 FULL: Final = Plan(rounds=15, requests=200, downloads=3)
-QUICK: Final = Plan(rounds=5, requests=100, downloads=1)
+QUICK: Final = Plan(rounds=2, requests=50, downloads=1)
 
 Slice: TypeAlias = Callable[[Contender, Plan], Awaitable[int]]
 
@@ -137,11 +136,10 @@ CASES: Final = (
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
-    if arguments not in ([], ["quick"]):
-        sys.exit("usage: python -m benchmarks.client [quick]")
-    _say(report.machine([OURS, BASE, *PEERS, "uvicorn"]))
+    report = Report("client", arguments, [OURS, BASE, *PEERS, "uvicorn"])
     with serving() as url:
-        return asyncio.run(_compare(url, QUICK if arguments else FULL))
+        asyncio.run(_compare(url, report))
+    return report.finish()
 
 
 @contextmanager
@@ -166,8 +164,8 @@ def serving() -> Iterator[str]:
         process.wait(_DEADLINE)
 
 
-async def _compare(url: str, plan: Plan) -> int:
-    is_reached = True
+async def _compare(url: str, report: Report) -> None:
+    plan = QUICK if report.is_quick else FULL
     async with AsyncExitStack() as stack:
         contenders = await _contenders(url, stack)
         for name, contender in contenders.items():
@@ -176,9 +174,8 @@ async def _compare(url: str, plan: Plan) -> int:
         gc.collect()
         gc.freeze()
         for case in CASES:
-            runs = [await _measure(case, contenders, plan) for _ in range(_RUNS)]
-            is_reached = _show(case, runs) and is_reached
-    return 0 if is_reached else 1
+            runs = [await _measure(case, contenders, plan) for _ in range(report.runs)]
+            report.add(_table(case, runs))
 
 
 async def _contenders(url: str, stack: AsyncExitStack) -> Mapping[str, Contender]:
@@ -287,26 +284,28 @@ async def _measure(
     }
 
 
-def _show(case: Case, runs: Sequence[Mapping[str, Timing]]) -> bool:
-    """Print a case, and tell whether its targets were reached."""
-    _say(f"\n{case.title}: time each, and ours by theirs in each run")
-    _say(f"  {'':<12}{'CPU':>12}{'clock':>12}")
-    for name in runs[0]:
-        middle = sorted(runs, key=lambda run: run[name].cpu)[_RUNS // 2][name]
-        times = "".join(f"{t * 1e6:>9.0f} us" for t in (middle.cpu, middle.clock))
-        ratios = "".join(f"{run[OURS].cpu / run[name].cpu:9.3f}" for run in runs)
-        _say(f"  {name:<12}{times}{ratios}")
-    is_reached = True
-    for name, target in case.targets.items():
-        worst = max(run[OURS].cpu / run[name].cpu for run in runs)
-        outcome = "reached" if worst <= target else "MISSED"
-        is_reached = is_reached and worst <= target
-        _say(f"  worst ratio to {name}: {worst:.3f}, target {target:.3f} {outcome}")
-    return is_reached
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this page is what the program is for
+def _table(case: Case, runs: Sequence[Mapping[str, Timing]]) -> Table:
+    ratios = {name: [run[OURS].cpu / run[name].cpu for run in runs] for name in runs[0]}
+    return Table(
+        title=case.title,
+        columns=[
+            Column("CPU time", "µs", 0),
+            Column("clock", "µs", 0),
+            Column("our CPU time by theirs"),
+        ],
+        rows={
+            name: [
+                Figure([run[name].cpu * 1e6 for run in runs]),
+                Figure([run[name].clock * 1e6 for run in runs]),
+                Figure(ratios[name]),
+            ]
+            for name in runs[0]
+        },
+        targets=[
+            at_most(f"ratio to {name}", ratios[name], limit)
+            for name, limit in case.targets.items()
+        ],
+    )
 
 
 if __name__ == "__main__":

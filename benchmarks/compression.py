@@ -36,7 +36,6 @@ from bareasgi import (
 )
 from bareasgi import Scope as BareScope
 from bareasgi.compression import make_default_compression_middleware
-from benchmarks import report
 from benchmarks.cases import (
     AsgiApplication,
     Case,
@@ -54,13 +53,14 @@ from benchmarks.driver import (
     Timing,
     WrongAnswerError,
     measure,
+    table,
     verify,
 )
+from benchmarks.report import OURS, Report, Target, at_most
 
 TARGET: Final = 1.1
 """The highest ratio to the application that calls the codec itself."""
 
-_RUNS: Final = 3
 _PEER: Final = "Starlette"
 _ALONE: Final = "without it"
 
@@ -103,41 +103,29 @@ class _Coding:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
-    if arguments not in ([], ["quick"]):
-        sys.exit("usage: python -m benchmarks.compression [quick]")
-    _say(report.machine(["brotli", "backports.zstd", "starlette"]))
-    plan = QUICK if arguments else FULL
-    is_reached = [_compare(coding, plan) for coding in _CODINGS]
-    return 0 if all(is_reached) else 1
-
-
-def _compare(coding: _Coding, plan: Plan) -> bool:
-    runs = asyncio.run(_measure(coding, plan))
-    size = len(coding.encode(_ANSWER))
-    _say(
-        f"\n{len(_ANSWER)} bytes as {coding.name}, {size} bytes:"
-        " CPU per request, ratio in each run"
+    report = Report(
+        "compression", arguments, ["bareasgi", "brotli", "backports.zstd", "starlette"]
     )
-    for name in runs[0]:
-        figures = "".join(
-            f"{run[name].ratio:9.3f} ±{run[name].spread:.3f}" for run in runs
-        )
-        microseconds = sorted(run[name].microseconds for run in runs)[_RUNS // 2]
-        _say(f"  {name:<14}{microseconds:>9.1f} us{figures}")
-    worst = max(run[report.OURS].ratio for run in runs)
-    is_reached = coding.target is None or worst <= coding.target
-    verdict = f"worst ratio to {BASELINE}: {worst:.3f}"
-    if coding.target is not None:
-        verdict += f", target {coding.target} {'reached' if is_reached else 'MISSED'}"
-    _say(f"  {verdict}")
-    return is_reached
+    plan = QUICK if report.is_quick else FULL
+    for coding in _CODINGS:
+        runs = asyncio.run(_measure(coding, plan, report.runs))
+        ratios = [run[OURS].ratio for run in runs]
+        targets: list[Target] = []
+        if coding.target is not None:
+            targets = [at_most(f"ratio to {BASELINE}", ratios, coding.target)]
+        size = len(coding.encode(_ANSWER))
+        title = f"{len(_ANSWER)} bytes of JSON as {coding.name}, {size} bytes"
+        report.add(table(title, runs, targets))
+    return report.finish()
 
 
-async def _measure(coding: _Coding, plan: Plan) -> Sequence[Mapping[str, Timing]]:
+async def _measure(
+    coding: _Coding, plan: Plan, times: int
+) -> Sequence[Mapping[str, Timing]]:
     """Measure all contenders, once in each run."""
     contenders: dict[str, AsgiApplication] = {
         BASELINE: _by_hand(coding),
-        report.OURS: _ours(has_middleware=True),
+        OURS: _ours(has_middleware=True),
     }
     if coding.name in {"gzip", "identity"}:
         contenders[_PEER] = _starlette()
@@ -156,7 +144,7 @@ async def _measure(coding: _Coding, plan: Plan) -> Sequence[Mapping[str, Timing]
         await verify(name, application, case)
         await _verify_coding(name, application, case, coding)
     gc.collect()
-    return [await measure(contenders, case, plan) for _ in range(_RUNS)]
+    return [await measure(contenders, case, plan) for _ in range(times)]
 
 
 async def _verify_coding(
@@ -247,10 +235,6 @@ _CODINGS: Final = [
     _Coding("zstd", _zstd, zstd.decompress, None),
     _Coding("identity", bytes, bytes, None),
 ]
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this page is what the program is for
 
 
 if __name__ == "__main__":

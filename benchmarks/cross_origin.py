@@ -38,7 +38,6 @@ from bareasgi import (
 )
 from bareasgi import Scope as BareScope
 from bareasgi_cors import add_cors
-from benchmarks import report
 from benchmarks.cases import (
     GREETING,
     AsgiApplication,
@@ -58,10 +57,10 @@ from benchmarks.driver import (
     WrongAnswerError,
     measure,
     running,
+    table,
     verify,
 )
-
-_RUNS: Final = 3
+from benchmarks.report import OURS, Report, at_most
 
 _PATH: Final = "/greeting"
 _ORIGIN: Final = "https://app.example.com"
@@ -115,7 +114,7 @@ _SIMPLE: Final = Case(
     scopes=[scope_for(_PATH, headers=_BROWSER)],
     body=GREETING.encode(),
     headers=(("content-type", "text/plain"), *_GRANTED),
-    target=2.2,
+    target=None,
 )
 _PREFLIGHT: Final = Case(
     name="preflight",
@@ -124,30 +123,31 @@ _PREFLIGHT: Final = Case(
     status=204,
     chunks=0,
     headers=_GRANTED,
-    target=4.0,
+    target=None,
 )
+_LIMITS: Final = ((_SIMPLE, 2.2), (_PREFLIGHT, 4.0))
 # What the status is instead, where it is another one.
 _PREFLIGHT_STATUS: Final = {"Starlette": 200, "Falcon": 200}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
-    if arguments not in ([], ["quick"]):
-        sys.exit("usage: python -m benchmarks.cross_origin [quick]")
-    _say(report.machine(["bareasgi-cors", "starlette", "falcon"]))
-    _say(f"\nCPU time per request, and the ratio to {BASELINE} in each run")
-    measured = asyncio.run(_measure(QUICK if arguments else FULL))
-    is_reached = [_verdict(case, runs) for case, runs in measured]
-    return 0 if all(is_reached) else 1
+    report = Report("cross_origin", arguments, ["bareasgi-cors", "starlette", "falcon"])
+    plan = QUICK if report.is_quick else FULL
+    for case, limit, runs in asyncio.run(_measure(plan, report.runs)):
+        ratios = [run[OURS].ratio for run in runs]
+        targets = [at_most(f"ratio to {BASELINE}", ratios, limit)]
+        report.add(table(case.title, runs, targets))
+    return report.finish()
 
 
 async def _measure(
-    plan: Plan,
-) -> Sequence[tuple[Case, Sequence[Mapping[str, Timing]]]]:
+    plan: Plan, times: int
+) -> Sequence[tuple[Case, float, Sequence[Mapping[str, Timing]]]]:
     """Measure all contenders on both cases, once in each run."""
     contenders: Mapping[str, AsgiApplication] = {
         BASELINE: _by_hand,
-        report.OURS: _ours(),
+        OURS: _ours(),
         "Starlette": _starlette(),
         "Falcon": _falcon(),
     }
@@ -157,12 +157,12 @@ async def _measure(
             await verify(name, application, _SIMPLE)
             status = _PREFLIGHT_STATUS.get(name, _PREFLIGHT.status)
             await verify(name, application, replace(_PREFLIGHT, status=status))
-        await _verify_same_headers(contenders[BASELINE], contenders[report.OURS])
+        await _verify_same_headers(contenders[BASELINE], contenders[OURS])
         gc.collect()
         gc.freeze()
         return [
-            (case, [await measure(contenders, case, plan) for _ in range(_RUNS)])
-            for case in (_SIMPLE, _PREFLIGHT)
+            (case, limit, [await measure(contenders, case, plan) for _ in range(times)])
+            for case, limit in _LIMITS
         ]
 
 
@@ -290,26 +290,6 @@ def _falcon() -> AsgiApplication:
     application = FalconApp(media_type=MEDIA_TEXT, middleware=[cors])
     application.add_route(_PATH, _Greeting())
     return application
-
-
-def _verdict(case: Case, runs: Sequence[Mapping[str, Timing]]) -> bool:
-    """Print the runs of a case, and tell whether the target was reached."""
-    _say(f"\n{case.title}")
-    for name in runs[0]:
-        ratios = "".join(
-            f"{run[name].ratio:9.2f} ±{run[name].spread:.2f}" for run in runs
-        )
-        microseconds = sorted(run[name].microseconds for run in runs)[_RUNS // 2]
-        _say(f"  {name:<14}{microseconds:>9.2f} us{ratios}")
-    worst = max(run[report.OURS].ratio for run in runs)
-    is_reached = case.target is not None and worst <= case.target
-    outcome = "reached" if is_reached else "MISSED"
-    _say(f"  worst ratio {worst:.2f}, target {case.target} {outcome}")
-    return is_reached
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this page is what the program is for
 
 
 if __name__ == "__main__":

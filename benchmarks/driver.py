@@ -15,6 +15,7 @@ from itertools import chain, cycle, islice
 from statistics import median, quantiles
 
 from benchmarks.cases import AsgiApplication, Case, Message, Scope
+from benchmarks.report import Column, Figure, Table, Target
 
 BASELINE = "hand-written"
 
@@ -181,6 +182,33 @@ async def measure(
                 await server.serve(applications[name], case.scopes, counts[name])
             )
     return {name: _timing(times[name], times[BASELINE]) for name in names}
+
+
+def table(
+    title: str,
+    runs: Sequence[Mapping[str, Timing]],
+    targets: Sequence[Target] = (),
+    *,
+    baseline: str = BASELINE,
+    group: str = "",
+) -> Table:
+    """Make the table of what the runs of a case took, with `baseline` for its name."""
+    return Table(
+        title=title,
+        columns=[Column("CPU time", "µs"), Column(f"ratio to {baseline}")],
+        rows={
+            baseline if name == BASELINE else name: [
+                Figure([run[name].microseconds for run in runs]),
+                Figure(
+                    [run[name].ratio for run in runs],
+                    [run[name].spread for run in runs],
+                ),
+            ]
+            for name in runs[0]
+        },
+        targets=targets,
+        group=group,
+    )
 
 
 async def _requests_per_slice(

@@ -42,7 +42,6 @@ from strawberry.asgi import GraphQL as StrawberryGraphQL
 
 from bareasgi import Application
 from bareasgi_graphql import add_graphql
-from benchmarks import report
 from benchmarks.cases import (
     AsgiApplication,
     Receive,
@@ -57,12 +56,22 @@ from benchmarks.driver import (
     Timing,
     measure,
     running,
+    table,
     verify,
 )
 from benchmarks.graphql_documents import TRUSTED, documents
 from benchmarks.graphql_query import DOCUMENT, JSON, VARIABLES, query_case, verify_data
 from benchmarks.graphql_schema import Market, core_schema, make_schema
 from benchmarks.graphql_stream import ITEMS, Streamed, stream
+from benchmarks.report import (
+    OURS,
+    Column,
+    Figure,
+    Report,
+    Table,
+    at_least,
+    at_most,
+)
 from benchmarks.subscribers import ALL, Subscribers
 
 TARGET: Final = 1.35
@@ -83,7 +92,6 @@ MEMORY: Final = 1024.0
 EVENTS: Final = 8_000.0
 """The fewest events in a second of CPU."""
 
-_RUNS: Final = 3
 _PRICES: Final = 3
 # A slice of subscriptions takes longer than one of requests: fewer of them will do.
 _SHARE: Final = 3
@@ -94,81 +102,81 @@ _ALONE: Final = "graphql.execute alone"
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
-    if arguments not in ([], ["quick"]):
-        sys.exit("usage: python -m benchmarks.graphql [quick]")
-    plan = QUICK if arguments else FULL
     distributions = ["bareasgi-graphql", "graphql-core", "strawberry-graphql"]
-    _say(report.machine([*distributions, "ariadne", "starlette"]))
-    is_reached = _report_queries(asyncio.run(_queries(plan)))
-    is_reached += _report_documents(asyncio.run(documents(plan, _RUNS)))
-    is_reached += _report_stream([asyncio.run(stream()) for _ in range(_RUNS)])
-    is_reached += _report_events([asyncio.run(_events(plan)) for _ in range(_RUNS)])
-    return 0 if all(is_reached) else 1
+    report = Report("graphql", arguments, [*distributions, "ariadne", "starlette"])
+    plan, times = (QUICK if report.is_quick else FULL), report.runs
+    report.add(_query_table(asyncio.run(_queries(plan, times))))
+    report.add(_document_table(asyncio.run(documents(plan, times))))
+    report.add(_stream_table([asyncio.run(stream()) for _ in range(times)]))
+    report.add(_event_table([asyncio.run(_events(plan)) for _ in range(times)]))
+    return report.finish()
 
 
-def _report_queries(runs: Sequence[Mapping[str, Timing]]) -> list[bool]:
-    _say("\nA small query: CPU per request, ratio in each run")
-    _show(runs, _ALONE)
-    worst = max(run[report.OURS].ratio for run in runs)
-    is_reached = [_verdict(f"ratio to {_ALONE}", worst, TARGET, worst <= TARGET)]
-    for peer, target in PEER_TARGETS.items():
-        worst = min(run[peer].ratio / run[report.OURS].ratio for run in runs)
-        what = f"times as fast as {peer}"
-        is_reached.append(_verdict(what, worst, target, worst >= target))
-    return is_reached
+def _query_table(runs: Sequence[Mapping[str, Timing]]) -> Table:
+    ratios = [run[OURS].ratio for run in runs]
+    targets = [at_most(f"ratio to {_ALONE}", ratios, TARGET)]
+    for peer, limit in PEER_TARGETS.items():
+        times = [run[peer].ratio / run[OURS].ratio for run in runs]
+        targets.append(at_least(f"times as fast as {peer}", times, limit))
+    return table("a small query", runs, targets, baseline=_ALONE)
 
 
-def _report_documents(runs: Sequence[Mapping[str, Timing]]) -> list[bool]:
-    _say("\nThe same, by documents that bareASGI has: ratio to one that is kept")
-    _show(runs, "kept, sent in full")
-    worst = max(run[TRUSTED].ratio for run in runs)
+def _document_table(runs: Sequence[Mapping[str, Timing]]) -> Table:
+    ratios = [run[TRUSTED].ratio for run in runs]
     what = "ratio of a trusted document to one that is kept"
-    return [_verdict(what, worst, TRUSTED_TARGET, worst <= TRUSTED_TARGET)]
+    return table(
+        "the same, by documents that bareASGI has",
+        runs,
+        [at_most(what, ratios, TRUSTED_TARGET)],
+        baseline="kept, sent in full",
+    )
 
 
-def _report_stream(runs: Sequence[Streamed]) -> list[bool]:
-    _say(f"\n@stream of {ITEMS:,} items of 1 KiB, in each run")
-    for name, figures in {
-        "ms to the first": [f"{run.first * 1e3:.2f}" for run in runs],
-        "us of CPU an item": [f"{run.item * 1e6:.1f}" for run in runs],
-        "KiB of memory": [f"{run.memory / 1024:,.0f}" for run in runs],
-    }.items():
-        _say(f"  {name:<24}" + "".join(f"{figure:>12}" for figure in figures))
-    first = max(run.first for run in runs) * 1e3
-    memory = max(run.memory for run in runs) / 1024
-    return [
-        _verdict("ms to the first", first, FIRST_ITEM, first <= FIRST_ITEM),
-        _verdict("KiB of memory", memory, MEMORY, memory <= MEMORY),
-    ]
+def _stream_table(runs: Sequence[Streamed]) -> Table:
+    first = [run.first * 1e3 for run in runs]
+    memory = [run.memory / 1024 for run in runs]
+    item = [run.item * 1e6 for run in runs]
+    return Table(
+        title=f"@stream of {ITEMS:,} items of 1 KiB",
+        columns=[
+            Column("to the first", "ms"),
+            Column("CPU time of an item", "µs", 1),
+            Column("memory", "KiB", 0),
+        ],
+        rows={OURS: [Figure(first), Figure(item), Figure(memory)]},
+        targets=[
+            at_most("to the first", first, FIRST_ITEM, "ms"),
+            at_most("memory", memory, MEMORY, "KiB"),
+        ],
+    )
 
 
-def _report_events(runs: Sequence[Mapping[str, Sequence[float]]]) -> list[bool]:
-    _say("\n1,000 subscriptions on 10 sockets: events in a second of CPU, in each run")
-    for name in runs[0]:
-        figures = "".join(f"{median(run[name]):>12,.0f}" for run in runs)
-        _say(f"  {name:<24}{figures}")
-    worst = min(median(run[report.OURS]) for run in runs)
-    is_reached = [_verdict("events a second", worst, EVENTS, worst >= EVENTS)]
+def _event_table(runs: Sequence[Mapping[str, Sequence[float]]]) -> Table:
+    rates = {name: [median(run[name]) for run in runs] for name in runs[0]}
+    targets = [at_least("events", rates[OURS], EVENTS, "a second")]
     for peer in PEER_TARGETS:
-        worst = min(
+        times = [
             median(
-                ours / theirs
-                for ours, theirs in zip(run[report.OURS], run[peer], strict=True)
+                ours / theirs for ours, theirs in zip(run[OURS], run[peer], strict=True)
             )
             for run in runs
-        )
-        what = f"times the events of {peer}"
-        is_reached.append(_verdict(what, worst, 1.0, worst > 1))
-    return is_reached
+        ]
+        targets.append(at_least(f"times the events of {peer}", times, 1.0))
+    return Table(
+        title="1,000 subscriptions on 10 sockets",
+        columns=[Column("events", "a second of CPU time", 0, more_is_better=True)],
+        rows={name: [Figure(rate)] for name, rate in rates.items()},
+        targets=targets,
+    )
 
 
-async def _queries(plan: Plan) -> Sequence[Mapping[str, Timing]]:
+async def _queries(plan: Plan, times: int) -> Sequence[Mapping[str, Timing]]:
     """Measure the query, once in each run."""
     schema = make_schema(Market())
     case = query_case(TARGET)
     contenders: Mapping[str, AsgiApplication] = {
         _BY_HAND: _by_hand(core_schema(schema)),
-        report.OURS: _ours(schema),
+        OURS: _ours(schema),
         "strawberry": StrawberryGraphQL(schema),
         "ariadne": AriadneGraphQL(core_schema(schema)),
         _CACHED: _cached_ariadne(core_schema(schema)),
@@ -181,7 +189,7 @@ async def _queries(plan: Plan) -> Sequence[Mapping[str, Timing]]:
         gc.collect()
         gc.freeze()
         measured = {BASELINE: _alone(core_schema(schema)), **contenders}
-        return [await measure(measured, case, plan) for _ in range(_RUNS)]
+        return [await measure(measured, case, plan) for _ in range(times)]
 
 
 async def _events(plan: Plan) -> Mapping[str, Sequence[float]]:
@@ -272,30 +280,10 @@ def _cached_ariadne(schema: GraphQLSchema) -> AsgiApplication:
 
 
 _SERVERS: Final[Mapping[str, Callable[[strawberry.Schema], AsgiApplication]]] = {
-    report.OURS: _ours,
+    OURS: _ours,
     "strawberry": StrawberryGraphQL,
     "ariadne": _ariadne,
 }
-
-
-def _show(runs: Sequence[Mapping[str, Timing]], baseline: str) -> None:
-    for name in runs[0]:
-        figures = "".join(
-            f"{run[name].ratio:9.2f} ±{run[name].spread:.2f}" for run in runs
-        )
-        microseconds = sorted(run[name].microseconds for run in runs)[_RUNS // 2]
-        label = baseline if name == BASELINE else name
-        _say(f"  {label:<24}{microseconds:>9.1f} us{figures}")
-
-
-def _verdict(what: str, worst: float, target: float, is_reached: bool) -> bool:  # noqa: FBT001
-    outcome = "reached" if is_reached else "MISSED"
-    _say(f"  worst {what}: {worst:,.2f}, target {target:g} {outcome}")
-    return is_reached
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this page is what the program is for
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bareasgi import Application, Info, RouteMatches, Scope, WebSocket
+from benchmarks.report import OURS, Column, Figure, Report, Table, at_most
 
 TARGET: Final = 28.0
 """The most KiB that an idle socket of ours may cost, server included."""
@@ -41,7 +42,7 @@ SERVERS: Final[Mapping[str, Sequence[str]]] = {
         *("--loop=asyncio", "--ws=wsproto"),
     ),
 }
-APPLICATIONS: Final = {"hand-written": "by_hand", "bareasgi": "app"}
+APPLICATIONS: Final = {"hand-written": "by_hand", OURS: "app"}
 
 _KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 _MESSAGE: Final = b"\x81\x82\0\0\0\0hi"
@@ -78,24 +79,25 @@ async def by_hand(
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
-    if arguments not in ([], ["quick"]):
-        sys.exit("usage: python -m benchmarks.idle_sockets [quick]")
-    number = QUICK if arguments else FULL
+    distributions = ["bareasgi", "hypercorn", "uvicorn", "websockets", "wsproto"]
+    report = Report("idle_sockets", arguments, distributions)
+    number = QUICK if report.is_quick else FULL
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    _say(f"Idle WebSockets: KiB of the server's process for each of {number}")
-    worst = 0.0
     for server, command in SERVERS.items():
         costs = {
-            name: _measure(command, application, number)
-            for name, application in APPLICATIONS.items()
+            name: [_measure(command, module, number) for _ in range(report.runs)]
+            for name, module in APPLICATIONS.items()
         }
-        worst = max(worst, costs["bareasgi"])
-        figures = "".join(f"{name} {cost:6.1f}   " for name, cost in costs.items())
-        _say(f"  {server:<22}{figures}")
-    verdict = "reached" if worst <= TARGET else "MISSED"
-    _say(f"  worst of ours {worst:.1f}, target {TARGET:.1f}: {verdict}")
-    return 0 if worst <= TARGET else 1
+        report.add(
+            Table(
+                title=f"{number:,} idle sockets on {server}",
+                columns=[Column("each", "KiB of the server's process", 1)],
+                rows={name: [Figure(cost)] for name, cost in costs.items()},
+                targets=[at_most("an idle socket", costs[OURS], TARGET, "KiB")],
+            )
+        )
+    return report.finish([f"{FULL - QUICK} of {FULL} sockets"])
 
 
 def _measure(command: Sequence[str], application: str, number: int) -> float:
@@ -161,11 +163,6 @@ def _resident_kib(process: int) -> float:
         sys.exit("this benchmark reads /proc, which this system has not")
     lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

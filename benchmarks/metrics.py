@@ -44,7 +44,6 @@ from bareasgi import (
 from bareasgi import Scope as BareScope
 from bareasgi.testing import http_request
 from bareasgi_prometheus import add_prometheus
-from benchmarks import report
 from benchmarks.cases import (
     GREETING,
     AsgiApplication,
@@ -63,8 +62,10 @@ from benchmarks.driver import (
     WrongAnswerError,
     measure,
     running,
+    table,
     verify,
 )
+from benchmarks.report import OURS, Column, Figure, Report, Table, at_most
 
 TARGET: Final = 1.9
 """The highest cost beside a counter and a histogram called by hand."""
@@ -78,7 +79,6 @@ SLICE: Final = 1.0
 LATE: Final = 3.0
 """Milliseconds that the timer may be late."""
 
-_RUNS: Final = 3
 _ROUTES: Final = 200
 _TICK: Final = 0.0005
 
@@ -101,29 +101,58 @@ _CASE: Final = Case(
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
-    if arguments not in ([], ["quick"]):
-        sys.exit("usage: python -m benchmarks.metrics [quick]")
     distributions = ["bareasgi-prometheus", "prometheus-client", "starlette", *_PEERS]
-    _say(report.machine(distributions))
-    runs = asyncio.run(_measure(QUICK if arguments else FULL))
-    _say(f"\nA greeting: CPU per request, and the ratio to {BASELINE} in each run")
-    for name in runs[0]:
-        figures = "".join(
-            f"{run[name].ratio:9.2f} ±{run[name].spread:.2f}" for run in runs
-        )
-        microseconds = sorted(run[name].microseconds for run in runs)[_RUNS // 2]
-        _say(f"  {name:<34}{microseconds:>9.2f} us{figures}")
-    _say("\nThe cost of metrics beside that of others, in each run")
-    is_reached = [_verdict(_BY_HAND, _PLAIN, TARGET, runs)]
-    is_reached += [_verdict(peer, _PEER, PEER_TARGET, runs) for peer in _PEERS]
-    scrapes = [asyncio.run(_scrape()) for _ in range(_RUNS)]
-    _say(f"\nA scrape of {_ROUTES} routes: milliseconds in each run")
-    slices, late = zip(*scrapes, strict=True)
-    is_reached += [
-        _limit("longest slice, CPU", slices, max(slices), SLICE),
-        _limit("a timer beside it, late by", late, min(late), LATE),
-    ]
-    return 0 if all(is_reached) else 1
+    report = Report("metrics", arguments, distributions)
+    plan = QUICK if report.is_quick else FULL
+    runs = asyncio.run(_measure(plan, report.runs))
+    report.add(table("a greeting", runs))
+    report.add(_cost_table(runs))
+    report.add(_scrape_table([asyncio.run(_scrape()) for _ in range(report.runs)]))
+    return report.finish()
+
+
+def _cost_table(runs: Sequence[Mapping[str, Timing]]) -> Table:
+    """What metrics cost: the time with them, less the time without."""
+    shares = {
+        _BY_HAND: [
+            _cost(run, OURS, _PLAIN) / _cost(run, _BY_HAND, _PLAIN) for run in runs
+        ]
+    }
+    for peer in _PEERS:
+        shares[peer] = [
+            _cost(run, OURS, _PLAIN) / _cost(run, peer, _PEER) for run in runs
+        ]
+    limits = {_BY_HAND: TARGET, **dict.fromkeys(_PEERS, PEER_TARGET)}
+    return Table(
+        title="what metrics cost bareASGI, beside what they cost others",
+        columns=[Column("our cost by theirs")],
+        rows={other: [Figure(found)] for other, found in shares.items()},
+        targets=[
+            at_most(f"cost beside {other}", found, limits[other])
+            for other, found in shares.items()
+        ],
+    )
+
+
+def _cost(run: Mapping[str, Timing], measured: str, without: str) -> float:
+    return run[measured].ratio - run[without].ratio
+
+
+def _scrape_table(runs: Sequence[tuple[float, float]]) -> Table:
+    slices, late = zip(*runs, strict=True)
+    return Table(
+        title=f"a scrape of {_ROUTES} routes",
+        columns=[
+            Column("longest slice, CPU time", "ms"),
+            Column("a timer beside it is late by", "ms"),
+        ],
+        rows={OURS: [Figure(slices), Figure(late)]},
+        targets=[
+            at_most("longest slice", slices, SLICE, "ms"),
+            # The machine itself may be late, so the best run counts.
+            at_most("the timer, in the best run", [min(late)], LATE, "ms"),
+        ],
+    )
 
 
 async def _scrape() -> tuple[float, float]:
@@ -167,13 +196,13 @@ async def _no_content(
     return 204
 
 
-async def _measure(plan: Plan) -> Sequence[Mapping[str, Timing]]:
+async def _measure(plan: Plan, times: int) -> Sequence[Mapping[str, Timing]]:
     """Measure all contenders, once in each run."""
     contenders: Mapping[str, AsgiApplication] = {
         BASELINE: _hand_written,
         _PLAIN: _ours(),
         _BY_HAND: _ours_by_hand(),
-        report.OURS: _ours_with_metrics(),
+        OURS: _ours_with_metrics(),
         _PEER: _starlette(),
         _PEERS[0]: _starlette_exporter(),
         _PEERS[1]: _instrumentator(),
@@ -184,7 +213,7 @@ async def _measure(plan: Plan) -> Sequence[Mapping[str, Timing]]:
             await verify(name, application, _CASE)
         gc.collect()
         gc.freeze()
-        return [await measure(contenders, _CASE, plan) for _ in range(_RUNS)]
+        return [await measure(contenders, _CASE, plan) for _ in range(times)]
 
 
 async def _hand_written(scope: Scope, receive: Receive, send: Send) -> None:
@@ -257,36 +286,6 @@ def _instrumentator() -> Starlette:
     application = _starlette()
     Instrumentator(registry=CollectorRegistry()).instrument(application)
     return application
-
-
-def _verdict(
-    other: str, without: str, target: float, runs: Sequence[Mapping[str, Timing]]
-) -> bool:
-    """Print our cost beside another one, and tell whether the target was reached."""
-    shares = [
-        (run[report.OURS].ratio - run[_PLAIN].ratio)
-        / (run[other].ratio - run[without].ratio)
-        for run in runs
-    ]
-    worst = max(shares)
-    is_reached = worst <= target
-    figures = "".join(f"{share:9.2f}" for share in shares)
-    outcome = "reached" if is_reached else "MISSED"
-    _say(f"  {other:<34}{figures}   worst {worst:.2f}, target {target} {outcome}")
-    return is_reached
-
-
-def _limit(what: str, found: Sequence[float], counts: float, limit: float) -> bool:
-    """Print what was found in each run, and tell whether it is within the limit."""
-    is_reached = counts <= limit
-    figures = "".join(f"{each:9.2f}" for each in found)
-    outcome = "reached" if is_reached else "MISSED"
-    _say(f"  {what:<34}{figures}   counts {counts:.2f}, limit {limit} {outcome}")
-    return is_reached
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this page is what the program is for
 
 
 if __name__ == "__main__":

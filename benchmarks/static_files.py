@@ -42,9 +42,9 @@ from starlette.staticfiles import StaticFiles
 
 from bareasgi import Application
 from bareasgi_static import add_static
-from benchmarks import report
+from benchmarks.driver import Plan
+from benchmarks.report import OURS, Column, Figure, Report, Table, at_most
 
-_RUNS: Final = 3
 _KIB: Final = 1024
 _HOST: Final = "127.0.0.1"
 _DEADLINE: Final = 20.0
@@ -61,6 +61,11 @@ _PACKAGES: Final = (
     "uvicorn",
     "httptools",
 )
+
+_QUICK_NAMES: Final = [OURS, "Starlette", _AIOHTTP, _NGINX]
+
+FULL: Final = Plan(rounds=8, slice_seconds=0.5)
+QUICK: Final = Plan(rounds=1, slice_seconds=0.1)
 
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
@@ -82,7 +87,7 @@ class Case:
         return f"{self.size}.txt"
 
 
-_CASES: Final = (
+_CASES: Final[Sequence[Case]] = (
     Case("1 KiB", _KIB, 0.6),
     Case("64 KiB", 64 * _KIB, 0.6),
     Case("10 MiB", 10 * _KIB * _KIB, 0.7),
@@ -166,7 +171,7 @@ def _on_uvicorn(app: Any, port: int) -> None:
 
 
 _SERVERS: Final[Mapping[str, Callable[[str, int], None]]] = {
-    report.OURS: _bareasgi,
+    OURS: _bareasgi,
     "Starlette": _starlette,
     "Falcon": _falcon,
     "BlackSheep": _blacksheep,
@@ -290,67 +295,69 @@ def _status(head: bytes) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
     match arguments:
-        case ["serve", name, folder, port]:
+        case ["serve", name, path, port]:
             _use_core(1)
-            _SERVERS[name](folder, int(port))
+            _SERVERS[name](path, int(port))
             return 0
-        case [] | ["quick"]:
-            pass
         case _:
-            sys.exit("usage: python -m benchmarks.static_files [quick]")
+            report = Report("static_files", arguments, _PACKAGES)
     if shutil.which(_NGINX) is None:
         sys.exit("nginx is not installed (on Debian: apt-get install nginx-light)")
-    rounds, seconds = (1, 0.3) if arguments else (8, 0.5)
-    _say(report.machine(list(_PACKAGES)))
-    _say(
-        "TCP: " + Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
-    )
+    plan, names, cases, left_out = FULL, [*_SERVERS], _CASES, list[str]()
+    if report.is_quick:
+        plan, names, cases = QUICK, _QUICK_NAMES, _CASES[::3]
+        left_out = [name for name in _SERVERS if name not in names]
+        left_out += [case.title for case in _CASES if case not in cases]
+    told = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+    report.uses(_NGINX, _nginx_version())
+    report.uses("TCP congestion control", told.read_text("ascii").strip())
     _use_core(0)
     with TemporaryDirectory() as work:
         folder = Path(work, "files")
         contents = _write_files(folder)
-        with _running(folder) as servers:
-            is_reached = [
-                _measure(case, contents[case.name], servers, rounds, seconds)
-                for case in _CASES
-            ]
-    return 0 if all(is_reached) else 1
+        with _running(folder, names) as servers:
+            for case in cases:
+                runs = _measure(case, contents[case.name], servers, plan, report.runs)
+                report.add(_table(case, runs))
+    return report.finish(left_out)
 
 
 def _measure(
-    case: Case, content: bytes, servers: Sequence[Server], rounds: int, seconds: float
-) -> bool:
-    """Take one case's times, print them, and tell whether the target was reached."""
+    case: Case, content: bytes, servers: Sequence[Server], plan: Plan, times: int
+) -> Sequence[Mapping[str, float]]:
+    """Give the CPU time of a request, of each server in each run."""
     requests = {server.name: server.prepare(case, content) for server in servers}
     runs: list[dict[str, float]] = []
-    for _ in range(_RUNS):
+    for _ in range(times):
         spent = {server.name: (0.0, 0) for server in servers}
-        for _ in range(rounds):
+        for _ in range(plan.rounds):
             for server in servers:
-                cpu, count = server.time(requests[server.name], seconds)
+                cpu, count = server.time(requests[server.name], plan.slice_seconds)
                 before = spent[server.name]
                 spent[server.name] = before[0] + cpu, before[1] + count
         runs.append({name: cpu / count for name, (cpu, count) in spent.items()})
-    _say(f"\n{case.title}: CPU time of the server for a request, in each run")
-    for name in requests:
-        figures = "".join(f"{run[name] * 1e6:11.1f}" for run in runs)
-        _say(f"  {name:<12}{figures} us")
-    ratios = [run[report.OURS] / _best_peer(run) for run in runs]
-    worst = max(ratios)
-    outcome = "reached" if worst <= case.target else "MISSED"
-    figures = " ".join(f"{ratio:.3f}" for ratio in ratios)
-    _say(f"  ratio to the best: {figures}, target {case.target} {outcome}")
-    for name in (_AIOHTTP, _NGINX):
-        figures = " ".join(f"{run[report.OURS] / run[name]:.3f}" for run in runs)
-        _say(f"  ratio to {name}: {figures}")
-    return worst <= case.target
+    return runs
+
+
+def _table(case: Case, runs: Sequence[Mapping[str, float]]) -> Table:
+    to_best = [run[OURS] / _best_peer(run) for run in runs]
+    return Table(
+        title=case.title,
+        columns=[Column("CPU time", "µs", 1), Column("our CPU time by theirs")],
+        rows={
+            name: [
+                Figure([run[name] * 1e6 for run in runs]),
+                Figure([run[OURS] / run[name] for run in runs]),
+            ]
+            for name in runs[0]
+        },
+        targets=[at_most("ratio to the best, nginx apart", to_best, case.target)],
+    )
 
 
 def _best_peer(run: Mapping[str, float]) -> float:
     # nginx is no peer, but shows how far there is still to go.
-    return min(
-        taken for name, taken in run.items() if name not in {report.OURS, _NGINX}
-    )
+    return min(taken for name, taken in run.items() if name not in {OURS, _NGINX})
 
 
 def _write_files(folder: Path) -> Mapping[str, bytes]:
@@ -366,10 +373,10 @@ def _write_files(folder: Path) -> Mapping[str, bytes]:
 
 
 @contextmanager
-def _running(folder: Path) -> Generator[Sequence[Server]]:
+def _running(folder: Path, names: Sequence[str]) -> Generator[Sequence[Server]]:
     with ExitStack() as stack:
         servers: list[Server] = []
-        for name in _SERVERS:
+        for name in names:
             servers.append(Server(name, folder))
             stack.callback(servers[-1].stop)
         yield servers
@@ -381,8 +388,9 @@ def _use_core(number: int) -> None:
     os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this page is what the program is for
+def _nginx_version() -> str:
+    told = subprocess.run([_NGINX, "-v"], check=True, capture_output=True, text=True)  # noqa: S603
+    return told.stderr.strip().partition("/")[2]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from starlette.templating import Jinja2Templates
 from bareasgi import Application, Content, Info, RouteMatches
 from bareasgi import Scope as BareScope
 from bareasgi_jinja2 import add_jinja2
-from benchmarks import report
 from benchmarks.cases import (
     AsgiApplication,
     Case,
@@ -41,8 +40,10 @@ from benchmarks.driver import (
     Timing,
     measure,
     running,
+    table,
     verify,
 )
+from benchmarks.report import OURS, Report, at_most
 
 TARGET: Final = 1.05
 """The highest ratio to the application that only renders, encodes and sends."""
@@ -50,8 +51,6 @@ TARGET: Final = 1.05
 PEER: Final = "Starlette"
 PEER_TARGET: Final = 1.03
 """The highest ratio to Starlette."""
-
-_RUNS: Final = 3
 
 _SOURCES: Final = {
     "layout.html": """\
@@ -87,27 +86,20 @@ _VARIABLES: Final[Mapping[str, Any]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit status."""
-    if arguments not in ([], ["quick"]):
-        sys.exit("usage: python -m benchmarks.templates [quick]")
-    _say(report.machine(["bareasgi-jinja2", "jinja2", "starlette"]))
-    runs = asyncio.run(_measure(QUICK if arguments else FULL))
-    _say("\nA page with a table of 100 rows: CPU per request, ratio in each run")
-    for name in runs[0]:
-        figures = "".join(
-            f"{run[name].ratio:9.3f} ±{run[name].spread:.3f}" for run in runs
-        )
-        microseconds = sorted(run[name].microseconds for run in runs)[_RUNS // 2]
-        _say(f"  {name:<14}{microseconds:>9.1f} us{figures}")
-    worst = max(run[report.OURS].ratio for run in runs)
-    beside_peer = max(run[report.OURS].ratio / run[PEER].ratio for run in runs)
-    is_reached = [
-        _verdict(f"to {BASELINE}", worst, TARGET),
-        _verdict(f"to {PEER}", beside_peer, PEER_TARGET),
+    report = Report("templates", arguments, ["bareasgi-jinja2", "jinja2", "starlette"])
+    plan = QUICK if report.is_quick else FULL
+    runs = asyncio.run(_measure(plan, report.runs))
+    by_hand = [run[OURS].ratio for run in runs]
+    beside_peer = [run[OURS].ratio / run[PEER].ratio for run in runs]
+    targets = [
+        at_most(f"ratio to {BASELINE}", by_hand, TARGET),
+        at_most(f"ratio to {PEER}", beside_peer, PEER_TARGET),
     ]
-    return 0 if all(is_reached) else 1
+    report.add(table("a page with a table of 100 rows", runs, targets))
+    return report.finish()
 
 
-async def _measure(plan: Plan) -> Sequence[Mapping[str, Timing]]:
+async def _measure(plan: Plan, times: int) -> Sequence[Mapping[str, Timing]]:
     """Measure all contenders, once in each run."""
     environment = Environment(
         loader=DictLoader(_SOURCES), autoescape=True, auto_reload=False
@@ -123,7 +115,7 @@ async def _measure(plan: Plan) -> Sequence[Mapping[str, Timing]]:
     )
     contenders: Mapping[str, AsgiApplication] = {
         BASELINE: _by_hand(environment),
-        report.OURS: _ours(environment),
+        OURS: _ours(environment),
         PEER: _starlette(environment),
     }
     async with AsyncExitStack() as stack:
@@ -132,7 +124,7 @@ async def _measure(plan: Plan) -> Sequence[Mapping[str, Timing]]:
             await verify(name, application, case)
         gc.collect()
         gc.freeze()
-        return [await measure(contenders, case, plan) for _ in range(_RUNS)]
+        return [await measure(contenders, case, plan) for _ in range(times)]
 
 
 def _by_hand(environment: Environment) -> AsgiApplication:
@@ -173,17 +165,6 @@ def _starlette(environment: Environment) -> AsgiApplication:
         return templates.TemplateResponse(request, "table.html", dict(_VARIABLES))
 
     return Starlette(routes=[Route("/table", table)])
-
-
-def _verdict(what: str, worst: float, target: float) -> bool:
-    is_reached = worst <= target
-    outcome = "reached" if is_reached else "MISSED"
-    _say(f"  worst ratio {what}: {worst:.3f}, target {target} {outcome}")
-    return is_reached
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this page is what the program is for
 
 
 if __name__ == "__main__":

@@ -40,23 +40,17 @@ _SIX_HEADERS = [(name.encode(), value.encode()) for name, value in SIX_HEADERS]
 def applications() -> Mapping[str, AsgiApplication]:
     """Return the application for each case, by the name of the case."""
     plaintext = _serving("GET", "/plaintext", _plaintext)
-    parameters = Application()
-    for index in range(OTHER_ROUTES + 1):
-        path = f"/area{index}/{{name}}/{{number:int}}"
-        parameters.http_router.add({"GET"}, path, _parameters)
-    middlewares = _serving("GET", "/middlewares", _count_of_middlewares)
-    middlewares.middlewares.extend([_counting] * MIDDLEWARES)
     echoes = Application()
     echoes.ws_router.add("/echo", _echo)
     return {
         "plaintext": plaintext,
         "json": _serving("GET", "/json", _json),
-        "parameters": parameters,
+        "parameters": with_routes(OTHER_ROUTES + 1),
         "body_whole": _serving("POST", "/upload", _body_whole),
         "body_chunks": _serving("POST", "/upload", _body_chunks),
         "stream": _serving("GET", "/stream", _streaming(partial(chunks, CHUNKS))),
         "ticks": _serving("GET", "/ticks", _streaming(ticks)),
-        "middlewares": middlewares,
+        "middlewares": with_middlewares(MIDDLEWARES),
         "not_found": plaintext,
         "cookie": _serving("GET", "/cookie", _cookie),
         "echoes": echoes,
@@ -65,6 +59,22 @@ def applications() -> Mapping[str, AsgiApplication]:
         ),
         "six_headers": _serving("GET", "/six", _six_headers),
     }
+
+
+def with_routes(count: int) -> AsgiApplication:
+    """Make the application of the case "parameters", with so many routes."""
+    application = Application()
+    for index in range(count):
+        path = f"/area{index}/{{name}}/{{number:int}}"
+        application.http_router.add({"GET"}, path, _parameters)
+    return application
+
+
+def with_middlewares(count: int) -> AsgiApplication:
+    """Make the application of the case "middlewares", with so many of them."""
+    application = _serving("GET", "/middlewares", _count_of_middlewares)
+    application.middlewares.extend([_counting] * count)
+    return application
 
 
 def _serving(method: str, path: str, handler: HttpHandler) -> Application:

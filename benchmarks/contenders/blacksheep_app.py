@@ -49,23 +49,17 @@ def applications() -> Mapping[str, AsgiApplication]:
     """Return the application for each case, by the name of the case."""
     plaintext = _serving("GET", "/plaintext", _plaintext)
     # Each its own router: the default one is shared by all applications of a process.
-    parameters = Application(router=Router())
-    for index in range(OTHER_ROUTES + 1):
-        parameters.router.add("GET", f"/area{index}/{{name}}/{{int:number}}", _show)
-    middlewares = _serving("GET", "/middlewares", _count_of_middlewares)
-    for _ in range(MIDDLEWARES):
-        middlewares.middlewares.append(_counting)
     echoes = Application(router=Router())
     echoes.router.add_ws("/echo", _echo)
     return {
         "plaintext": plaintext,
         "json": _serving("GET", "/json", _json),
-        "parameters": parameters,
+        "parameters": with_routes(OTHER_ROUTES + 1),
         "body_whole": _serving("POST", "/upload", _body_whole),
         "body_chunks": _serving("POST", "/upload", _body_chunks),
         "stream": _serving("GET", "/stream", _streaming(partial(chunks, CHUNKS))),
         "ticks": _serving("GET", "/ticks", _streaming(ticks)),
-        "middlewares": middlewares,
+        "middlewares": with_middlewares(MIDDLEWARES),
         "not_found": plaintext,
         "cookie": _serving("GET", "/cookie", _cookie),
         "echoes": echoes,
@@ -74,6 +68,22 @@ def applications() -> Mapping[str, AsgiApplication]:
         ),
         "six_headers": _serving("GET", "/six", _six_headers),
     }
+
+
+def with_routes(count: int) -> AsgiApplication:
+    """Make the application of the case "parameters", with so many routes."""
+    application = Application(router=Router())
+    for index in range(count):
+        application.router.add("GET", f"/area{index}/{{name}}/{{int:number}}", _show)
+    return application
+
+
+def with_middlewares(count: int) -> AsgiApplication:
+    """Make the application of the case "middlewares", with so many of them."""
+    application = _serving("GET", "/middlewares", _count_of_middlewares)
+    for _ in range(count):
+        application.middlewares.append(_counting)
+    return application
 
 
 def _serving(method: str, path: str, handler: _Handler) -> Application:

@@ -30,27 +30,37 @@ _SIX_HEADERS = dict(SIX_HEADERS)
 def applications() -> Mapping[str, AsgiApplication]:
     """Return the application for each case, by the name of the case."""
     plaintext = _serving("/plaintext", _Plaintext())
-    parameters = App(media_type=MEDIA_TEXT)
-    for index in range(OTHER_ROUTES + 1):
-        parameters.add_route(f"/area{index}/{{name}}/{{number:int}}", _Parameters())
-    middlewares = _serving("/middlewares", _CountOfMiddlewares())
-    for _ in range(MIDDLEWARES):
-        middlewares.add_middleware(_Counting())
     return {
         "plaintext": plaintext,
         "json": _serving("/json", _Json()),
-        "parameters": parameters,
+        "parameters": with_routes(OTHER_ROUTES + 1),
         "body_whole": _serving("/upload", _BodyWhole()),
         "body_chunks": _serving("/upload", _BodyChunks()),
         "stream": _serving("/stream", _Streaming(partial(chunks, CHUNKS))),
         "ticks": _serving("/ticks", _Streaming(ticks)),
-        "middlewares": middlewares,
+        "middlewares": with_middlewares(MIDDLEWARES),
         "not_found": plaintext,
         "cookie": _serving("/cookie", _Cookie()),
         "echoes": _serving("/echo", _Echo()),
         "many_chunks": _serving("/stream", _Streaming(partial(chunks, MANY_CHUNKS))),
         "six_headers": _serving("/six", _SixHeaders()),
     }
+
+
+def with_routes(count: int) -> AsgiApplication:
+    """Make the application of the case "parameters", with so many routes."""
+    application = App(media_type=MEDIA_TEXT)
+    for index in range(count):
+        application.add_route(f"/area{index}/{{name}}/{{number:int}}", _Parameters())
+    return application
+
+
+def with_middlewares(count: int) -> AsgiApplication:
+    """Make the application of the case "middlewares", with so many of them."""
+    application = _serving("/middlewares", _CountOfMiddlewares())
+    for _ in range(count):
+        application.add_middleware(_Counting())
+    return application
 
 
 def _serving(path: str, resource: object) -> App[Request, Response]:

@@ -32,24 +32,47 @@ _SIX_HEADERS = [(name.encode(), value.encode()) for name, value in SIX_HEADERS]
 
 def applications() -> Mapping[str, AsgiApplication]:
     """Return the application for each case, by the name of the case."""
-    nested: AsgiApplication = _count_of_middlewares
-    for _ in range(MIDDLEWARES):
-        nested = _counting(nested)
     return {
         "plaintext": _plaintext,
         "json": _json,
-        "parameters": _parameters,
+        "parameters": with_routes(OTHER_ROUTES + 1),
         "body_whole": _body_whole,
         "body_chunks": _body_chunks,
         "stream": _streaming("/stream", partial(chunks, CHUNKS)),
         "ticks": _streaming("/ticks", ticks),
-        "middlewares": nested,
+        "middlewares": with_middlewares(MIDDLEWARES),
         "not_found": _plaintext,
         "cookie": _cookie,
         "echoes": _echoes,
         "many_chunks": _streaming("/stream", partial(chunks, MANY_CHUNKS)),
         "six_headers": _six_headers,
     }
+
+
+def with_routes(count: int) -> AsgiApplication:
+    """Make the application of the case "parameters", with so many routes."""
+    areas = {("GET", f"area{index}"): _show for index in range(count)}
+
+    async def parameters(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        try:
+            _, area, name, digits = path.split("/")
+            handler = areas[scope["method"], area]
+            number = int(digits)
+        except (ValueError, KeyError):
+            await _not_found(send)
+            return
+        await handler(send, name, number)
+
+    return parameters
+
+
+def with_middlewares(count: int) -> AsgiApplication:
+    """Make the application of the case "middlewares", with so many of them."""
+    nested: AsgiApplication = _count_of_middlewares
+    for _ in range(count):
+        nested = _counting(nested)
+    return nested
 
 
 async def _not_found(send: Send) -> None:
@@ -116,21 +139,6 @@ async def _show(send: Send, name: str, number: int) -> None:
         }
     )
     await send({"type": "http.response.body", "body": body})
-
-
-_AREAS = {("GET", f"area{index}"): _show for index in range(OTHER_ROUTES + 1)}
-
-
-async def _parameters(scope: Scope, receive: Receive, send: Send) -> None:
-    path = scope["path"]
-    try:
-        _, area, name, digits = path.split("/")
-        handler = _AREAS[scope["method"], area]
-        number = int(digits)
-    except (ValueError, KeyError):
-        await _not_found(send)
-        return
-    await handler(send, name, number)
 
 
 async def _body_whole(scope: Scope, receive: Receive, send: Send) -> None:

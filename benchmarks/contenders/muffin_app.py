@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from asgi_tools import ResponseWebSocket
 from asgi_tools.errors import ASGIConnectionClosedError
@@ -40,27 +40,37 @@ _SIX_HEADERS = dict(SIX_HEADERS)
 def applications() -> Mapping[str, AsgiApplication]:
     """Return the application for each case, by the name of the case."""
     plaintext = _serving("/plaintext", _plaintext)
-    parameters = Application()
-    for index in range(OTHER_ROUTES + 1):
-        parameters.route(f"/area{index}/{{name}}/{{number:int}}")(_parameters)
-    middlewares = _serving("/middlewares", _count_of_middlewares)
-    for _ in range(MIDDLEWARES):
-        middlewares.middleware(_counting())
     return {
         "plaintext": plaintext,
         "json": _serving("/json", _json),
-        "parameters": parameters,
+        "parameters": with_routes(OTHER_ROUTES + 1),
         "body_whole": _serving("/upload", _body_whole, "POST"),
         "body_chunks": _serving("/upload", _body_chunks, "POST"),
         "stream": _serving("/stream", _streaming(partial(chunks, CHUNKS))),
         "ticks": _serving("/ticks", _streaming(ticks)),
-        "middlewares": middlewares,
+        "middlewares": with_middlewares(MIDDLEWARES),
         "not_found": plaintext,
         "cookie": _serving("/cookie", _cookie),
         "echoes": _serving("/echo", _echo),
         "many_chunks": _serving("/stream", _streaming(partial(chunks, MANY_CHUNKS))),
         "six_headers": _serving("/six", _six_headers),
     }
+
+
+def with_routes(count: int) -> AsgiApplication:
+    """Make the application of the case "parameters", with so many routes."""
+    application = Application()
+    for index in range(count):
+        application.route(f"/area{index}/{{name}}/{{number:int}}")(_parameters)
+    return application
+
+
+def with_middlewares(count: int) -> AsgiApplication:
+    """Make the application of the case "middlewares", with so many of them."""
+    application = _serving("/middlewares", _count_of_middlewares)
+    for _ in range(count):
+        application.middleware(_counting())
+    return application
 
 
 def _serving(path: str, handler: _Handler, method: str = "GET") -> Application:
@@ -125,7 +135,9 @@ async def _echo(request: Request) -> Response:
     await web_socket.accept()
     with suppress(ASGIConnectionClosedError):
         while True:
-            await web_socket.send(await web_socket.receive())
+            # Its type says that it were always to be encoded.
+            message: Any = await web_socket.receive()
+            await web_socket.send(message)
     return web_socket
 
 

@@ -41,12 +41,7 @@ def applications() -> Mapping[str, AsgiApplication]:
     return {
         "plaintext": plaintext,
         "json": Starlette(routes=[Route("/json", _json)]),
-        "parameters": Starlette(
-            routes=[
-                Route(f"/area{index}/{{name}}/{{number:int}}", _parameters)
-                for index in range(OTHER_ROUTES + 1)
-            ]
-        ),
+        "parameters": with_routes(OTHER_ROUTES + 1),
         "body_whole": Starlette(
             routes=[Route("/upload", _body_whole, methods=["POST"])]
         ),
@@ -57,10 +52,7 @@ def applications() -> Mapping[str, AsgiApplication]:
             routes=[Route("/stream", _streaming(partial(chunks, CHUNKS)))]
         ),
         "ticks": Starlette(routes=[Route("/ticks", _streaming(ticks))]),
-        "middlewares": Starlette(
-            routes=[Route("/middlewares", _count_of_middlewares)],
-            middleware=[Middleware(_Counting) for _ in range(MIDDLEWARES)],
-        ),
+        "middlewares": with_middlewares(MIDDLEWARES),
         "not_found": plaintext,
         "cookie": Starlette(routes=[Route("/cookie", _cookie)]),
         "echoes": Starlette(routes=[WebSocketRoute("/echo", _echo)]),
@@ -69,6 +61,24 @@ def applications() -> Mapping[str, AsgiApplication]:
         ),
         "six_headers": Starlette(routes=[Route("/six", _six_headers)]),
     }
+
+
+def with_routes(count: int) -> AsgiApplication:
+    """Make the application of the case "parameters", with so many routes."""
+    return Starlette(
+        routes=[
+            Route(f"/area{index}/{{name}}/{{number:int}}", _parameters)
+            for index in range(count)
+        ]
+    )
+
+
+def with_middlewares(count: int) -> AsgiApplication:
+    """Make the application of the case "middlewares", with so many of them."""
+    return Starlette(
+        routes=[Route("/middlewares", _count_of_middlewares)],
+        middleware=[Middleware(_Counting) for _ in range(count)],
+    )
 
 
 async def _plaintext(request: Request) -> Response:

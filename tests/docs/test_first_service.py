@@ -1,9 +1,11 @@
 """The README's guide, typed into an empty folder as a newcomer types it."""
 
+import http.client
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,15 +61,16 @@ def run(script: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def address(typed: Typed) -> Iterator[str]:
-    """Where the service answers: the guide's port may be another program's here."""
+@contextmanager
+def serving(typed: Typed) -> Iterator[str]:
+    """Give where the service answers, since the guide's port may be taken here."""
     port = free_port()
-    program = typed.folder / "service.py"
-    text = program.read_text("utf-8")
+    text = (typed.folder / "service.py").read_text("utf-8")
     assert PORT in text
-    program.write_text(text.replace(PORT, f"127.0.0.1:{port}"), "utf-8")
-    with running("sh", "-c", f"exec {typed.serve}", port=port, cwd=typed.folder):
+    moved = typed.folder / f"service_{port}.py"
+    moved.write_text(text.replace(PORT, f"127.0.0.1:{port}"), "utf-8")
+    command = typed.serve.replace("service.py", moved.name)
+    with running("sh", "-c", f"exec {command}", port=port, cwd=typed.folder):
         yield f"127.0.0.1:{port}"
 
 
@@ -78,17 +81,29 @@ def test_the_tests_of_the_guide_pass(typed: Typed) -> None:
     assert said[1] in typed.said
 
 
-def test_what_curl_is_shown_to_print_it_prints(typed: Typed, address: str) -> None:
+def test_what_curl_is_shown_to_print_it_prints(typed: Typed) -> None:
     ((_, console),) = blocks("console")
-    for command, *expected in (
-        part.splitlines() for part in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]
-    ):
-        shown = command.replace(PORT, address)
-        assert shown != command
-        # A stream does not end by itself.
-        shown = shown.replace("curl -N", "curl -N --max-time 2", 1)
-        printed = subprocess.run(
-            ["sh", "-c", shown], capture_output=True, text=True, check=False, timeout=30
-        ).stdout
-        for line in expected:
-            assert line in printed, f"{command} printed: {printed}"
+    typed_lines = re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]
+    with serving(typed) as address:
+        for command, *expected in map(str.splitlines, typed_lines):
+            check(command.replace(PORT, address), expected)
+
+
+def check(command: str, expected: list[str]) -> None:
+    # A stream does not end by itself.
+    limited = command.replace("curl -N", "curl -N --max-time 2", 1)
+    printed = subprocess.run(
+        ["sh", "-c", limited], capture_output=True, text=True, check=False, timeout=30
+    ).stdout
+    for line in expected:
+        assert line.removesuffix("...") in printed, f"{command} printed: {printed}"
+
+
+def test_the_service_ends_though_somebody_reads_its_stream(typed: Typed) -> None:
+    with serving(typed) as address:
+        reader = http.client.HTTPConnection(address, timeout=10)
+        reader.request("GET", "/measurements")
+        response = reader.getresponse()
+        assert response.read(6) == b"data: "
+    response.close()
+    reader.close()
