@@ -480,3 +480,17 @@ async def test_variables_of_an_answer_in_parts_have_to_fit(world: World) -> None
     response = await ask(serving(world), query, PARTS, variables={"if": "maybe"})
     assert b'"errors"' in response.body
     assert b'"data"' not in response.body
+
+
+async def test_a_form_that_is_announced_to_be_too_long_is_refused_unread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever waited for the content would do so for ever.
+    monkeypatch.setattr(reading, "SKIPPING_TIME", None)
+    app = serving(world, uploads=True, limits=Limits(upload=10))
+    headers = [FORM, PREFLIGHT, (b"content-length", b"11")]
+    async with http_stream(
+        app, "POST", "/graphql", headers=headers, content=None, buffer=None
+    ) as stream:
+        await stream.finished()
+        assert stream.status == 413

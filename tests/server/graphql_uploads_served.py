@@ -6,11 +6,9 @@ process.
 """
 
 import asyncio
-import json
 import logging
 import sys
 from collections.abc import Sequence
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
@@ -42,11 +40,7 @@ from bareasgi import (
     json_response,
 )
 from bareasgi.testing import checked
-from bareasgi_graphql import graphql_handler
-from bareasgi_graphql.errors import RequestError
-from bareasgi_graphql.files import GraphQLUpload, Upload
-from bareasgi_graphql.request import request_from
-from bareasgi_graphql.uploads import read_uploads
+from bareasgi_graphql import GraphQLUpload, Limits, Upload, graphql_handler
 
 from .counting import resident_bytes
 
@@ -96,35 +90,11 @@ schema = GraphQLSchema(
         },
     ),
 )
-engine = graphql_handler(schema).engine
+bounded = Limits(upload=16 * MEBIBYTE)
 app = Application()
-
-
-async def run(
-    max_bytes: int | None,
-    scope: Scope,
-    info: Info,
-    matches: RouteMatches,
-    content: Content,
-) -> HttpResponse:
-    try:
-        async with read_uploads(
-            scope,
-            content,
-            max_bytes=max_bytes,
-            max_text=MEBIBYTE,
-            max_files=20,
-            loads=json.loads,
-        ) as value:
-            operation = engine.operation(request_from(value), scope, info)
-            result = await engine.result(operation, scope, info, matches)
-            return json_response(200, None, result)
-    except RequestError as error:
-        return json_response(error.status or 400, None, engine.refusal(error))
-
-
-app.http_router.add({"POST"}, "/graphql", partial(run, 16 * MEBIBYTE))
-app.http_router.add({"POST"}, "/unbounded", partial(run, None))
+for path, limits in (("/graphql", bounded), ("/unbounded", Limits(upload=None))):
+    handler = graphql_handler(schema, uploads=True, limits=limits)
+    app.http_router.add({"POST"}, path, handler)
 
 
 @app.on_http_request({"GET"}, "/state")

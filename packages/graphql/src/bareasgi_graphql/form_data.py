@@ -73,7 +73,7 @@ class FormData:
     ) -> None:
         self._max_bytes = max_bytes
         self._size = 0
-        self._check_size(_announced(headers))
+        self._check_size(announced_length(headers))
         self._chunks: AsyncIterator[bytes] = aiter(content)
         self._parser = _make_parser(
             _boundary(headers),
@@ -131,7 +131,7 @@ def _boundary(headers: Headers) -> bytes:
     return quoted or plain
 
 
-def _announced(headers: Headers) -> int:
+def announced_length(headers: Headers) -> int:
     """Tell how many bytes the client means to send, as far as it says so."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit():

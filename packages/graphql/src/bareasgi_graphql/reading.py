@@ -7,6 +7,7 @@ from typing import Final
 
 from bareasgi import Content, ContentTooLarge, Scope, bytes_reader
 from bareasgi_graphql.errors import RequestError
+from bareasgi_graphql.form_data import announced_length
 from bareasgi_graphql.limits import Limits
 from bareasgi_graphql.request import (
     GraphQLRequest,
@@ -105,7 +106,7 @@ class Reader:
                 value = await files.enter_async_context(reading)
                 request = requests_from(value, self.batch)
             except RequestError:
-                await _skip(content, self._limits.upload)
+                await _skip(scope, content, self._limits.upload)
                 raise
             yield request
 
@@ -124,12 +125,15 @@ def _check_preflight(scope: Scope) -> None:
         )
 
 
-async def _skip(content: Content, max_bytes: int | None) -> None:
+async def _skip(scope: Scope, content: Content, max_bytes: int | None) -> None:
     """Throw away what is left of a form, as far as it might have been read anyway.
 
     Servers close the connection to a client that is still sending, which then does not
-    see what the answer was.
+    see what the answer was. A client that means to send more than that is told at once:
+    it may be waiting for leave to send (RFC 9110, section 10.1.1).
     """
+    if max_bytes is not None and announced_length(scope["headers"]) > max_bytes:
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout(SKIPPING_TIME):
             async for chunk in content:
