@@ -53,12 +53,19 @@ BUDGETS = {
     "clients": 90,
     "browser": 120,
     "docs": 60,
+    "scale": 120,
     "graphene": 20,
 }
 
 # What needs more than Python, or an environment of its own, and is run by a session.
 SITE = "tests/docs/test_site.py"
-OWN_SESSION = [SITE, "tests/browser", "tests/clients", "tests/graphene"]
+OWN_SESSION = [
+    SITE,
+    "tests/browser",
+    "tests/clients",
+    "tests/graphene",
+    "tests/scale",
+]
 
 # What only the newest Python at hand runs: servers, clients and the newcomer's commands
 # take long, and what they show does not depend on the Python version.
@@ -219,7 +226,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Both type checkers, strict: packages as installed, and what supports tests."""
-    others = ["server-tests", "browser-tests", "demo", "types"]
+    others = ["server-tests", "browser-tests", "demo", "scale", "types"]
     install(session, PACKAGES.values(), *test_groups(*PACKAGES.values()), *others)
     modules = [package.module for package in PACKAGES.values()]
     # Code may depend on the version, so the oldest and the newest are both checked.
@@ -373,6 +380,14 @@ def vendor(session: nox.Session) -> None:
                 copies[manifest.parent / file["name"]] = content
         for path, content in copies.items():
             path.write_bytes(content)
+
+
+@nox.session(default="CI" in environ)
+def scale(session: nox.Session) -> None:
+    """The demo on several workers; PostgreSQL, Redis and nginx come and go."""
+    install(session, PACKAGES.values(), "test", "demo", "scale")
+    # The figures are printed.
+    run_pytest(session, "pytest", "-s", *TWICE, "tests/scale")
 
 
 @nox.session

@@ -20,7 +20,7 @@ from .demo_board import ManualTicks, OpenBoard
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     port = free_port()
-    return Settings(port, free_port(), tmp_path / "board.sqlite3", 0.01)
+    return Settings(port, free_port(), 0.01, tmp_path / "board.sqlite3")
 
 
 @pytest.fixture

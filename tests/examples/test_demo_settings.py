@@ -28,7 +28,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "DATABASE": str(file),
         "TICK_SECONDS": "2.5",
     }
-    assert read_settings(environ) == Settings(8000, 1, file, 2.5)
+    assert read_settings(environ) == Settings(8000, 1, 2.5, file)
 
 
 def test_the_other_port_is_the_next_one() -> None:

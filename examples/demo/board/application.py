@@ -13,7 +13,7 @@ from board.metrics import Metrics
 from board.opening import Parts, local_parts, open_board
 from board.problems import PREFIX, problems_middleware, unavailable_middleware
 from board.schema import make_schema
-from board.settings import FOLDER, Settings
+from board.settings import FOLDER, BoardSettings, Settings
 from board.state import KEY, Board
 
 
@@ -22,7 +22,9 @@ def make_application(settings: Settings) -> Application:
     return build(settings, local_parts(settings))
 
 
-def build(settings: Settings, parts: AbstractAsyncContextManager[Parts]) -> Application:
+def build(
+    settings: BoardSettings, parts: AbstractAsyncContextManager[Parts]
+) -> Application:
     """Make a board on any parts. They are opened at start-up and closed at shutdown.
 
     The last thing that is added is the outermost: the metrics see every answer, and

@@ -14,7 +14,7 @@ from board.journal import Journal
 from board.market import Market
 from board.metrics import Metrics
 from board.model import COMPANIES, Company
-from board.settings import Settings
+from board.settings import BoardSettings, Settings
 from board.sqlite_store import open_sqlite
 from board.state import Board
 from board.store import Store
@@ -40,7 +40,9 @@ async def local_parts(settings: Settings) -> AsyncGenerator[Parts]:
 
 @asynccontextmanager
 async def open_board(
-    settings: Settings, parts: AbstractAsyncContextManager[Parts], metrics: Metrics
+    settings: BoardSettings,
+    parts: AbstractAsyncContextManager[Parts],
+    metrics: Metrics,
 ) -> AsyncGenerator[Board]:
     """Open the parts, follow ticks and trades, and close it all in reverse order."""
     async with parts as opened, Client(base_url=settings.origin, timeout=2) as client:

@@ -17,12 +17,11 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where the board is served, where trades are kept, and how fast prices move."""
+class BoardSettings:
+    """Where a browser finds the board, and how fast prices move."""
 
     port: int = 9009
     other_port: int = 9010
-    database: Path = FOLDER / "board.sqlite3"
     tick_seconds: float = 0.5
 
     @property
@@ -41,22 +40,31 @@ class Settings:
         return f"http://localhost:{self.other_port}"
 
 
+@dataclass(frozen=True)
+class Settings(BoardSettings):
+    """The settings of a board of a single process, and where its trades are kept."""
+
+    database: Path = FOLDER / "board.sqlite3"
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read PORT, OTHER_PORT, DATABASE and TICK_SECONDS; each may be missing.
+    """Read PORT, OTHER_PORT, TICK_SECONDS and DATABASE; each may be missing.
 
     Raises SettingsError for a value that cannot be used: a program that starts with a
     wrong setting fails later, in a way that is harder to understand.
     """
-    port = _port(environ, "PORT", Settings.port)
+    database = _file(environ, "DATABASE", Settings.database)
+    return Settings(**vars(read_board_settings(environ)), database=database)
+
+
+def read_board_settings(environ: Mapping[str, str]) -> BoardSettings:
+    """Read PORT, OTHER_PORT and TICK_SECONDS, which every board has."""
+    port = _port(environ, "PORT", BoardSettings.port)
     other_port = _port(environ, "OTHER_PORT", port + 1)
     if other_port == port:
         raise SettingsError(f"OTHER_PORT must differ from PORT, and both are {port}")
-    return Settings(
-        port=port,
-        other_port=other_port,
-        database=_file(environ, "DATABASE", Settings.database),
-        tick_seconds=_seconds(environ, "TICK_SECONDS", Settings.tick_seconds),
-    )
+    tick_seconds = _seconds(environ, "TICK_SECONDS", BoardSettings.tick_seconds)
+    return BoardSettings(port, other_port, tick_seconds)
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

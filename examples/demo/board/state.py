@@ -9,7 +9,7 @@ from board.exchange import Exchange
 from board.journal import Journal
 from board.market import Market
 from board.metrics import Metrics
-from board.settings import Settings
+from board.settings import BoardSettings
 from board.store import Store
 
 KEY: Final = "board"
@@ -23,7 +23,7 @@ class Board:
         client: asks this server, as any program would ask it.
     """
 
-    settings: Settings
+    settings: BoardSettings
     store: Store
     market: Market
     journal: Journal
