@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from .clients import MARKET_ORDER, Caller, following
+from .clients import MARKET_ORDER, Caller
+from .followers import following
 from .workers import Worker, start_all
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from .clients import Buyer, Caller, FormBuyer, following
+from .clients import Buyer, Caller, FormBuyer
+from .followers import following
 from .workers import Site
 
 KILLS = 10

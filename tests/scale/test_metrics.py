@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .clients import MARKET_ORDER, Caller, following
+from .clients import MARKET_ORDER, Caller
+from .followers import following
 from .workers import Worker, start_all
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)

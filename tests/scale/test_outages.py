@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from .clients import Answer, Buyer, Caller, Prices, following
+from .clients import Answer, Buyer, Caller
 from .engines import Postgres, Redis
+from .followers import Prices, following
 from .workers import Site, Worker
 
 OUTAGE = 5.0

@@ -3,7 +3,8 @@
 import signal
 from collections.abc import Callable
 
-from .clients import MARKET_ORDER, Buyer, Caller, following
+from .clients import MARKET_ORDER, Buyer, Caller
+from .followers import following
 from .workers import Site, Worker
 
 BETWEEN = 20

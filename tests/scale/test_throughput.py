@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from .clients import MARKET_ORDER, Caller, following
+from .clients import MARKET_ORDER, Caller
+from .followers import following
 from .workers import Site
 
 MEASURED = 2.0

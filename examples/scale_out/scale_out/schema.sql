@@ -48,10 +48,10 @@ $$;
 -- Keeps an order and, if the price fits, its trade. False if there is one with its key.
 CREATE OR REPLACE FUNCTION place_order(
     new_key uuid, new_time timestamptz, new_side text, new_symbol text,
-    new_quantity integer, new_limit numeric, price numeric
+    new_quantity integer, new_limit numeric, new_price numeric
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    is_filled boolean := fits(new_side, new_limit, price);
+    is_filled boolean := fits(new_side, new_limit, new_price);
 BEGIN
     INSERT INTO orders VALUES (
         new_key, new_time, new_side, new_symbol, new_quantity, new_limit,
@@ -65,7 +65,7 @@ BEGIN
         INSERT INTO trades
         SELECT
             coalesce(max(number), 0) + 1,
-            new_time, new_symbol, new_side, new_quantity, price, new_key
+            new_time, new_symbol, new_side, new_quantity, new_price, new_key
         FROM trades;
     END IF;
     RETURN true;
