@@ -118,10 +118,6 @@ GRAPHENE = [
 # In two processes, file by file: there is much to wait for.
 IN_TWO = ["pytest", "-n2", "--dist=loadfile"]
 
-# Other programs answer over real sockets. What a busy machine made late passes when it
-# is run once more, and is named at the end; a fault fails twice.
-TWICE = ["--reruns=1", "-rR"]
-
 HELLO_WORLD = """
 import asyncio
 from bareasgi import Application, text_writer
@@ -298,7 +294,8 @@ def together(session: nox.Session) -> None:
     groups = [*test_groups(*PACKAGES.values()), "demo", *others]
     install(session, PACKAGES.values(), *groups)
     left_out = [*OWN_SESSION, *([] if is_newest else NEWEST_ONLY)]
-    run_pytest(session, *IN_TWO, *TWICE, *(f"--ignore={path}" for path in left_out))
+    chosen = [f"--ignore={path}" for path in left_out]
+    run_pytest(session, *IN_TWO, *chosen, attempts=2)
 
 
 @nox.session
@@ -342,7 +339,7 @@ def clients(session: nox.Session) -> None:
         quiet = ["--no-audit", "--no-fund", "--no-package-lock", f"--prefix={packages}"]
         session.run("npm", "install", *quiet, *NODE_PACKAGES, external=True)
     env = {"NODE_PACKAGES": str(packages)}
-    run_pytest(session, *IN_TWO, *TWICE, "tests/clients", env=env)
+    run_pytest(session, *IN_TWO, "tests/clients", env=env, attempts=2)
 
 
 @nox.session(default="CI" in environ)
@@ -350,7 +347,7 @@ def browser(session: nox.Session) -> None:
     """Pages in Chromium: the demo, GraphiQL, other origins, sockets, event streams."""
     groups = ["test", "server-tests", "browser-tests", "demo", "docs"]
     install(session, PACKAGES.values(), *groups)
-    run_pytest(session, *IN_TWO, *TWICE, "tests/browser")
+    run_pytest(session, *IN_TWO, "tests/browser", attempts=2)
 
 
 @nox.session(default="CI" in environ)
@@ -387,7 +384,7 @@ def scale(session: nox.Session) -> None:
     """The demo on several workers; PostgreSQL, Redis and nginx come and go."""
     install(session, PACKAGES.values(), "test", "demo", "scale")
     # The figures are printed.
-    run_pytest(session, "pytest", "-s", *TWICE, "tests/scale")
+    run_pytest(session, "pytest", "-s", "tests/scale", attempts=2)
 
 
 @nox.session
@@ -531,11 +528,26 @@ def at_lower_bound(requirement: Requirement) -> str:
 
 
 def run_pytest(
-    session: nox.Session, *command: str, env: dict[str, str] | None = None
+    session: nox.Session,
+    *command: str,
+    env: dict[str, str] | None = None,
+    attempts: int = 1,
 ) -> None:
-    """Runs pytest and keeps what it reports for the end of the run."""
-    report = WORK / f"{session.name}.xml"
-    session.run(*command, f"--junitxml={report}", *session.posargs, env=env)
+    """Runs pytest and keeps what it reports for the end of the run.
+
+    With two attempts, what failed is run once more. That is for tests in which other
+    programs answer over sockets: what a busy machine made late passes then, and is
+    named at the end; a fault fails twice.
+    """
+    command = (*command, *session.posargs)
+    try:
+        session.run(*command, f"--junitxml={WORK / session.name}.xml", env=env)
+    except CommandFailed:
+        if attempts == 1:
+            raise
+        chosen = ["--last-failed", "--last-failed-no-failures=none"]
+        report = f"--junitxml={WORK / session.name}.again.xml"
+        session.run(*command, *chosen, report, env=env)
 
 
 def measured_pythons(package: Package) -> list[str]:
@@ -601,11 +613,10 @@ def session_line(session: dict[str, Any]) -> str:
 def again_lines(sessions: list[dict[str, Any]]) -> Iterator[str]:
     """Every test that failed and was run once more."""
     for session in sessions:
-        for suite in suites(session):
-            names = [(each.get("classname"), each.get("name")) for each in suite]
-            for (module, name), count in Counter(names).items():
-                if count > 1:
-                    yield f"Run again: {signature(session)}: {module}: {name}"
+        for suite in suites(session, ".again"):
+            for case in suite.iter("testcase"):
+                name = f"{case.get('classname')}: {case.get('name')}"
+                yield f"Run again: {signature(session)}: {name}"
 
 
 def skipped_lines(sessions: list[dict[str, Any]]) -> Iterator[str]:
@@ -632,9 +643,9 @@ def signature(session: dict[str, Any]) -> str:
     return str(max(session["signatures"], key=len))
 
 
-def suites(session: dict[str, Any]) -> Iterator[ET.Element]:
+def suites(session: dict[str, Any], attempt: str = "") -> Iterator[ET.Element]:
     """What pytest reported in a session."""
-    report = WORK / f"{signature(session)}.xml"
+    report = WORK / f"{signature(session)}{attempt}.xml"
     if report.exists():
         # pytest wrote this file a moment ago: it is not someone else's XML.
         yield from ET.parse(report).getroot().iter("testsuite")  # noqa: S314
