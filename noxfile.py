@@ -45,7 +45,7 @@ BUDGETS = {
     "types": 90,
     "tests": 90,
     "coverage": 10,
-    "together": 180,
+    "together": 300,
     "lowest": 60,
     "wheels": 40,
     "bench": 2400,
@@ -115,8 +115,9 @@ GRAPHENE = [
     "typing-extensions",
 ]
 
-# In two processes, file by file: there is much to wait for.
+# In several processes, file by file. Where servers take part there is much to wait for.
 IN_TWO = ["pytest", "-n2", "--dist=loadfile"]
+IN_FOUR = ["pytest", "-n4", "--dist=loadfile"]
 
 HELLO_WORLD = """
 import asyncio
@@ -295,7 +296,7 @@ def together(session: nox.Session) -> None:
     install(session, PACKAGES.values(), *groups)
     left_out = [*OWN_SESSION, *([] if is_newest else NEWEST_ONLY)]
     chosen = [f"--ignore={path}" for path in left_out]
-    run_pytest(session, *IN_TWO, *chosen, attempts=2)
+    run_pytest(session, *IN_FOUR, *chosen, attempts=2)
 
 
 @nox.session
