@@ -30,6 +30,7 @@ import httpx
 import httpx2
 
 from bareclient import Client, Limits
+from benchmarks.ports import free_port
 from benchmarks.report import Column, Figure, Report, Table, at_most
 
 OURS: Final = "bareclient"
@@ -145,8 +146,7 @@ def main(arguments: Sequence[str]) -> int:
 @contextmanager
 def serving() -> Iterator[str]:
     """Serve the two answers with uvicorn, in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+    port = free_port()
     text = SERVED.replace("PORT", str(port))
     process = subprocess.Popen([sys.executable, "-c", text])  # noqa: S603 - our own
     try:

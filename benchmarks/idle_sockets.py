@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bareasgi import Application, Info, RouteMatches, Scope, WebSocket
+from benchmarks.ports import free_port
 from benchmarks.report import OURS, Column, Figure, Report, Table, at_most
 
 TARGET: Final = 28.0
@@ -102,8 +103,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measure(command: Sequence[str], application: str, number: int) -> float:
     """Start a server, connect, and give the KiB that each socket costs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+    port = free_port()
     words = [word.format(port=port) for word in command]
     target = f"benchmarks.idle_sockets:{application}"
     process = subprocess.Popen(  # noqa: S603 - the servers named above

@@ -43,6 +43,7 @@ from starlette.staticfiles import StaticFiles
 from bareasgi import Application
 from bareasgi_static import add_static
 from benchmarks.driver import Plan
+from benchmarks.ports import free_port
 from benchmarks.report import OURS, Column, Figure, Report, Table, at_most
 
 _KIB: Final = 1024
@@ -190,8 +191,7 @@ class Server:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        with socket.create_server((_HOST, 0)) as listener:
-            self._port: int = listener.getsockname()[1]
+        self._port = free_port()
         command = [sys.executable, "-m", "benchmarks.static_files", "serve", name]
         command += [str(folder), str(self._port)]
         self._process = subprocess.Popen(command)  # noqa: S603
