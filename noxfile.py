@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -115,9 +116,10 @@ GRAPHENE = [
     "typing-extensions",
 ]
 
-# In several processes, file by file. Where servers take part there is much to wait for.
-IN_TWO = ["pytest", "-n2", "--dist=loadfile"]
-IN_FOUR = ["pytest", "-n4", "--dist=loadfile"]
+# In several processes: a process with nothing left to do takes over from another, or
+# does whole files, whose servers are then started once. There is much to wait for.
+IN_THREE = ["pytest", "-n3", "--dist=worksteal"]
+FILE_BY_FILE = ["pytest", "-n3", "--dist=loadfile"]
 
 HELLO_WORLD = """
 import asyncio
@@ -227,16 +229,28 @@ def types(session: nox.Session) -> None:
     install(session, PACKAGES.values(), *test_groups(*PACKAGES.values()), *others)
     modules = [package.module for package in PACKAGES.values()]
     # Code may depend on the version, so the oldest and the newest are both checked.
-    for python in (PYTHONS[0], PYTHONS[-1]):
-        chosen = [f"--package={module}" for module in modules]
-        session.run("mypy", f"--python-version={python}", *chosen)
-        session.run("pyright", f"--pythonversion={python}", *installed(session))
-    support = [*Path("tests").glob("*/*.py"), *Path("examples").rglob("*.py")]
+    versions = (PYTHONS[0], PYTHONS[-1])
+    support = [Path("tests/conftest.py"), *Path("tests").glob("*/*.py")]
+    support += [Path("noxfile.py"), *Path("examples").rglob("*.py")]
     checked = [str(path) for path in support if not path.name.startswith("test_")]
-    session.run("mypy", "noxfile.py", *checked)
-    session.run("pyright", "noxfile.py", *checked)
-    for module in modules:
-        session.run("pyright", "--verifytypes", module, "--ignoreexternal")
+
+    def mypy() -> None:
+        chosen = [f"--package={module}" for module in modules]
+        for python in versions:
+            session.run("mypy", f"--python-version={python}", *chosen)
+        session.run("mypy", *checked)
+
+    def pyright() -> None:
+        chosen = installed(session)
+        for python in versions:
+            session.run("pyright", f"--pythonversion={python}", *chosen)
+        session.run("pyright", *checked)
+        for module in modules:
+            session.run("pyright", "--verifytypes", module, "--ignoreexternal")
+
+    with ThreadPoolExecutor() as side_by_side:
+        for checker in [side_by_side.submit(mypy), side_by_side.submit(pyright)]:
+            checker.result()
     # Programs that must, and programs that must not, type-check.
     run_pytest(session, "pytest", "tests/typing")
 
@@ -247,7 +261,7 @@ def tests(session: nox.Session, package: str) -> None:
     """A package's own tests beside what it declares and nothing else."""
     chosen = PACKAGES[package]
     install(session, with_siblings(chosen), *test_groups(chosen))
-    command = [*IN_TWO, f"tests/{package}"]
+    command = [*IN_THREE, f"tests/{package}"]
     if session.python not in measured_pythons(chosen):
         run_pytest(session, *command)
         return
@@ -296,7 +310,7 @@ def together(session: nox.Session) -> None:
     install(session, PACKAGES.values(), *groups)
     left_out = [*OWN_SESSION, *([] if is_newest else NEWEST_ONLY)]
     chosen = [f"--ignore={path}" for path in left_out]
-    run_pytest(session, *IN_FOUR, *chosen, attempts=2)
+    run_pytest(session, *FILE_BY_FILE, *chosen, attempts=2)
 
 
 @nox.session
@@ -305,7 +319,7 @@ def lowest(session: nox.Session, package: str) -> None:
     """A package's own tests with the lowest versions that it claims to work with."""
     groups = test_groups(PACKAGES[package])
     install(session, with_siblings(PACKAGES[package]), *groups, lowest=True)
-    run_pytest(session, *IN_TWO, f"tests/{package}")
+    run_pytest(session, *IN_THREE, f"tests/{package}")
 
 
 @nox.session
@@ -340,7 +354,7 @@ def clients(session: nox.Session) -> None:
         quiet = ["--no-audit", "--no-fund", "--no-package-lock", f"--prefix={packages}"]
         session.run("npm", "install", *quiet, *NODE_PACKAGES, external=True)
     env = {"NODE_PACKAGES": str(packages)}
-    run_pytest(session, *IN_TWO, "tests/clients", env=env, attempts=2)
+    run_pytest(session, *IN_THREE, "tests/clients", env=env, attempts=2)
 
 
 @nox.session(default="CI" in environ)
@@ -348,7 +362,7 @@ def browser(session: nox.Session) -> None:
     """Pages in Chromium: the demo, GraphiQL, other origins, sockets, event streams."""
     groups = ["test", "server-tests", "browser-tests", "demo", "docs"]
     install(session, PACKAGES.values(), *groups)
-    run_pytest(session, *IN_TWO, "tests/browser", attempts=2)
+    run_pytest(session, *IN_THREE, "tests/browser", attempts=2)
 
 
 @nox.session(default="CI" in environ)
