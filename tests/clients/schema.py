@@ -205,7 +205,7 @@ class Root:
 
     def files(self, info: Resolving) -> int:
         return sum(
-            isinstance(each, io.BufferedRandom) and not each.closed
+            type(each) is io.BufferedRandom and not each.closed
             for each in gc.get_objects()
         )
 

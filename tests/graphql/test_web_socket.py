@@ -717,7 +717,7 @@ async def test_operations_that_are_over_leave_nothing_behind(
 ) -> None:
     def starts() -> int:
         gc.collect()
-        return sum(isinstance(each, Start) for each in gc.get_objects())
+        return sum(type(each) is Start for each in gc.get_objects())
 
     async with connected(serve(), protocol) as client:
         await client.answer("{ hello }")
